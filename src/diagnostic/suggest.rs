@@ -1,0 +1,46 @@
+//! "Did you mean": the candidate nearest to what was written.
+
+/// The candidate nearest to `written` by edits of one letter (insert, delete, replace, swap of neighbours), ignoring
+/// case; none where even the nearest is too far to be meant. The first of equals wins.
+pub fn closest<'a>(written: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let written = written.to_lowercase();
+    let limit = (written.chars().count().max(3)).div_ceil(3).min(4);
+    candidates
+        .into_iter()
+        .map(|candidate| (distance(&written, &candidate.to_lowercase()), candidate))
+        .filter(|(distance, _)| *distance <= limit)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}
+
+/// The optimal string alignment distance (Damerau 1964, Levenshtein 1966).
+fn distance(a: &str, b: &str) -> usize {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    let mut before_last = vec![0; b.len() + 1];
+    let mut last: Vec<usize> = (0..=b.len()).collect();
+    for i in 1..=a.len() {
+        let mut row = vec![i; b.len() + 1];
+        for j in 1..=b.len() {
+            let replaced = last[j - 1] + usize::from(a[i - 1] != b[j - 1]);
+            row[j] = replaced.min(last[j] + 1).min(row[j - 1] + 1);
+            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                row[j] = row[j].min(before_last[j - 2] + 1);
+            }
+        }
+        before_last = std::mem::replace(&mut last, row);
+    }
+    last[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_the_nearest_and_refuses_the_far() {
+        assert_eq!(closest("contry", ["amount", "country"]), Some("country"));
+        assert_eq!(closest("wihtin", ["within", "where"]), Some("within"));
+        assert_eq!(closest("USER_ID", ["user_id"]), Some("user_id"));
+        assert_eq!(closest("zzz", ["amount", "country"]), None);
+    }
+}

@@ -1,0 +1,183 @@
+//! The key of a rule: the values of its `for each`, encoded as bytes that compare and hash at once.
+//!
+//! The encoding is injective: two keys are equal exactly when their values are. It can be read back, so an alert
+//! prints the key without keeping the event.
+
+use std::net::IpAddr;
+
+use smallvec::SmallVec;
+
+use crate::event::{Text, Value};
+
+/// A key; up to 22 bytes are kept inline. A rule without `for each` has the empty key.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Key(SmallVec<[u8; 22]>);
+
+impl Key {
+    /// The encoded bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// A key from bytes that [`Key::as_bytes`] gave.
+    pub fn from_bytes(bytes: &[u8]) -> Key {
+        Key(SmallVec::from_slice(bytes))
+    }
+
+    /// The parts that were encoded, in order.
+    pub fn parts(&self) -> Vec<Value> {
+        let mut parts = Vec::new();
+        let mut rest = &self.0[..];
+        while let Some((&tag, after)) = rest.split_first() {
+            let (value, after) = decode_part(tag, after);
+            parts.push(value);
+            rest = after;
+        }
+        parts
+    }
+}
+
+impl std::borrow::Borrow<[u8]> for Key {
+    fn borrow(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+const TEXT: u8 = b'T';
+const INTEGER: u8 = b'I';
+const NUMBER: u8 = b'N';
+const FALSE: u8 = b'0';
+const TRUE: u8 = b'1';
+const TIME: u8 = b'D';
+const IP4: u8 = b'4';
+const IP6: u8 = b'6';
+
+/// Builds one key after another in the same buffer.
+#[derive(Clone, Debug, Default)]
+pub struct KeyBuilder(Vec<u8>);
+
+impl KeyBuilder {
+    /// Empties the buffer for the next key.
+    pub fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    /// Adds one part. Returns false, and leaves the key unusable, where the value can be no part of a key: it is
+    /// missing, a point or a list.
+    pub fn push(&mut self, value: &Value) -> bool {
+        match value {
+            Value::Text(text) => self.push_text(text),
+            Value::Integer(i) => self.push_fixed(INTEGER, &i.to_be_bytes()),
+            // 0.0 and -0.0 are equal, so they are one key.
+            Value::Number(n) => self.push_fixed(NUMBER, &(n + 0.0).to_bits().to_be_bytes()),
+            Value::Boolean(b) => self.push_fixed(if *b { TRUE } else { FALSE }, &[]),
+            Value::Time(ms) => self.push_fixed(TIME, &ms.to_be_bytes()),
+            Value::Ip(IpAddr::V4(ip)) => self.push_fixed(IP4, &ip.octets()),
+            Value::Ip(IpAddr::V6(ip)) => self.push_fixed(IP6, &ip.octets()),
+            Value::Missing | Value::Point(_) | Value::List(_) => return false,
+        }
+        true
+    }
+
+    /// The bytes so far.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The key so far.
+    pub fn key(&self) -> Key {
+        Key::from_bytes(&self.0)
+    }
+
+    fn push_fixed(&mut self, tag: u8, bytes: &[u8]) {
+        self.0.push(tag);
+        self.0.extend_from_slice(bytes);
+    }
+
+    fn push_text(&mut self, text: &str) {
+        // The length is a LEB128 number: one byte for texts below 128 bytes, so that 20-byte ids stay inline.
+        self.0.push(TEXT);
+        let mut length = text.len();
+        while length >= 0x80 {
+            self.0.push(u8::try_from(length & 0x7f).expect("seven bits") | 0x80);
+            length >>= 7;
+        }
+        self.0.push(u8::try_from(length).expect("seven bits"));
+        self.0.extend_from_slice(text.as_bytes());
+    }
+}
+
+fn decode_part(tag: u8, rest: &[u8]) -> (Value, &[u8]) {
+    match tag {
+        TEXT => decode_text(rest),
+        INTEGER => fixed(rest, |b: [u8; 8]| Value::Integer(i64::from_be_bytes(b))),
+        NUMBER => fixed(rest, |b: [u8; 8]| Value::Number(f64::from_bits(u64::from_be_bytes(b)))),
+        TIME => fixed(rest, |b: [u8; 8]| Value::Time(i64::from_be_bytes(b))),
+        IP4 => fixed(rest, |b: [u8; 4]| Value::Ip(b.into())),
+        IP6 => fixed(rest, |b: [u8; 16]| Value::Ip(b.into())),
+        FALSE => (Value::Boolean(false), rest),
+        TRUE => (Value::Boolean(true), rest),
+        _ => unreachable!("a key is only made by KeyBuilder"),
+    }
+}
+
+fn fixed<const N: usize>(rest: &[u8], make: impl Fn([u8; N]) -> Value) -> (Value, &[u8]) {
+    let (head, rest) = rest.split_first_chunk::<N>().expect("a key is only made by KeyBuilder");
+    (make(*head), rest)
+}
+
+fn decode_text(mut rest: &[u8]) -> (Value, &[u8]) {
+    let mut length = 0usize;
+    let mut shift = 0;
+    loop {
+        let (&byte, after) = rest.split_first().expect("a key is only made by KeyBuilder");
+        rest = after;
+        length |= usize::from(byte & 0x7f) << shift;
+        shift += 7;
+        if byte < 0x80 {
+            break;
+        }
+    }
+    let (text, rest) = rest.split_at(length);
+    let text = Text::from_utf8(text).expect("a key's text came from text");
+    (Value::Text(text), rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_reads_back_as_its_parts() {
+        let mut builder = KeyBuilder::default();
+        let long = "x".repeat(300);
+        let parts = [
+            Value::Text("u1".into()),
+            Value::Integer(-7),
+            Value::Number(2.5),
+            Value::Boolean(true),
+            Value::Ip("10.0.0.1".parse().unwrap()),
+            Value::Text(Text::from(long)),
+            Value::Text("".into()),
+        ];
+        for part in &parts {
+            assert!(builder.push(part));
+        }
+        assert_eq!(format!("{:?}", builder.key().parts()), format!("{parts:?}"));
+    }
+
+    #[test]
+    fn parts_do_not_run_into_each_other() {
+        let key = |a: &str, b: &str| {
+            let mut builder = KeyBuilder::default();
+            assert!(builder.push(&Value::Text(a.into())) && builder.push(&Value::Text(b.into())));
+            builder.key()
+        };
+        assert_ne!(key("ab", "c"), key("a", "bc"));
+    }
+
+    #[test]
+    fn a_missing_part_makes_no_key() {
+        assert!(!KeyBuilder::default().push(&Value::Missing));
+    }
+}

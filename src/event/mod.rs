@@ -1,0 +1,15 @@
+//! What flows: events, their values, and where they came from.
+//!
+//! - `value` one typed value, as fields, constants and results of expressions hold it;
+//! - `event` an event as the engine sees it: type, time, position, and the fields that a program reads;
+//! - `key`   the values of a rule's `for each`, as one comparable and hashable string of bytes.
+//!
+//! Nothing here knows JSON, Kafka or rules.
+
+mod event;
+mod key;
+mod value;
+
+pub use event::{Event, EventId, Position, SourceId};
+pub use key::{Key, KeyBuilder};
+pub use value::{Point, Text, Value};
