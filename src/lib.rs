@@ -1,5 +1,7 @@
 //! placeholder
+pub mod alert;
 pub mod diagnostic;
 pub mod event;
 pub mod lang;
+pub mod program;
 pub mod schema;

@@ -1,0 +1,15 @@
+//! What the engine says: alerts, their ids, their form on the wire.
+//!
+//! - `alert`    an alert as the engine makes it;
+//! - `record`   the JSON object on the alerts topic, written and read back;
+//! - `template` messages with values in them.
+//!
+//! Suppression (`at most once per`) is state and lives in `engine`.
+
+mod alert;
+mod record;
+mod template;
+
+pub use alert::{Alert, AlertEvent, AlertId};
+pub use record::{AlertRecord, EventRecord, SourceRecord};
+pub use template::{render, render_value};

@@ -1,0 +1,143 @@
+//! Conditions and values, with every name resolved to a slot. `engine` evaluates them.
+//!
+//! There are two worlds: a [`Condition`] is true or false, an [`Expr`] has a value or is missing. A comparison with a
+//! missing value is false, so the second never leaks into the first.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::event::Value;
+use crate::program::{CaptureId, StepId};
+
+/// True or false.
+#[derive(Clone, Debug)]
+pub enum Condition {
+    /// All of these, tried in order.
+    All(Vec<Condition>),
+    /// Any of these, tried in order.
+    Any(Vec<Condition>),
+    /// Not this.
+    Not(Box<Condition>),
+    /// Compares two values; false where either is missing.
+    Compare(Comparison, Expr, Expr),
+    /// Whether a value is one of some constants; false where it is missing, negated or not.
+    In {
+        /// What is looked for.
+        operand: Expr,
+        /// Whether it must not be there.
+        negated: bool,
+        /// The constants.
+        values: Vec<Value>,
+    },
+    /// Whether a value is missing.
+    IsMissing(Expr),
+    /// A boolean value; missing is false.
+    IsTrue(Expr),
+}
+
+/// A value, or missing.
+#[derive(Clone, Debug)]
+pub enum Expr {
+    /// A constant.
+    Constant(Value),
+    /// A field of the event at hand: an index into its values.
+    Field(u16),
+    /// The time of the event at hand.
+    Time,
+    /// A captured field of the event that an earlier step took.
+    Captured(StepId, CaptureId),
+    /// The time of the event that an earlier step took.
+    CapturedTime(StepId),
+    /// An aggregate over the events that a repeated step took.
+    StepAggregate(Aggregate, StepId, Option<CaptureId>),
+    /// A part of the rule's key.
+    Key(u16),
+    /// Arithmetic; missing on overflow, division by zero and where an operand is missing.
+    Arithmetic(Arithmetic, Box<(Expr, Expr)>),
+    /// A number with its sign changed.
+    Negate(Box<Expr>),
+    /// A function's result.
+    Call(Function, Vec<Expr>),
+    /// A condition as a boolean value.
+    Condition(Box<Condition>),
+}
+
+/// Comparisons.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Comparison {
+    /// Equal.
+    Is,
+    /// Not equal.
+    IsNot,
+    /// Less.
+    Less,
+    /// Less or equal.
+    LessOrEqual,
+    /// Greater.
+    Greater,
+    /// Greater or equal.
+    GreaterOrEqual,
+}
+
+/// The four operations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arithmetic {
+    /// Sum.
+    Add,
+    /// Difference.
+    Subtract,
+    /// Product.
+    Multiply,
+    /// Quotient: always a number, never an integer.
+    Divide,
+}
+
+/// Aggregates over the events of a repeated step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Aggregate {
+    /// How many events; no field.
+    Count,
+    /// The sum.
+    Sum,
+    /// The mean.
+    Average,
+    /// The smallest.
+    Minimum,
+    /// The largest.
+    Maximum,
+    /// How many different values.
+    Distinct,
+    /// The field of the first event.
+    First,
+    /// The field of the last event.
+    Last,
+}
+
+/// A function of the language, ready to be called: patterns, networks and time zones among its arguments are
+/// compiled already.
+#[derive(Clone)]
+pub struct Function {
+    /// Its name in the language.
+    pub name: &'static str,
+    /// From arguments to a result; missing arguments are given as they are.
+    pub call: Arc<dyn Fn(&[&Value]) -> Value + Send + Sync>,
+}
+
+impl fmt::Debug for Function {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+/// A message with values in it.
+#[derive(Clone, Debug, Default)]
+pub struct Template(pub Vec<Part>);
+
+/// A part of a message.
+#[derive(Clone, Debug)]
+pub enum Part {
+    /// Text as it is.
+    Text(String),
+    /// A value, printed for people.
+    Value(Expr),
+}
