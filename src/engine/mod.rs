@@ -1,0 +1,37 @@
+//! Events in, alerts out: pure, synchronous, the same every time.
+//!
+//! ```text
+//! event -> stream (watermark, late?) -> reorder (order of time) -> engine (key -> runs) -> alerts -> order
+//! ```
+//! - `watermark` how far event time has come, over several inputs;
+//! - `reorder`   events wait here until no earlier one can come;
+//! - `stream`    both of them around an engine: what a shard steps;
+//! - `engine`    one program over ordered events: dispatch by type and key, timers;
+//! - `nfa`       the runs of one rule: how they start, move on, complete and end;
+//! - `runs`      where runs are kept, with their orders by key, by age and by deadline;
+//! - `eval`      conditions and values;
+//! - `compare`   equality and order of values;
+//! - `suppress`  `at most once per`;
+//! - `emit`      from a completed run to an alert;
+//! - `order`     alerts in their one order.
+//!
+//! There is no clock here, no input or output, and no order that comes from a hash map. All the time there is comes
+//! with the events and the watermark. State is owned by the caller's [`Stream`] and moves between threads with it.
+
+mod compare;
+mod emit;
+#[expect(clippy::module_inception, reason = "the folder's main noun")]
+mod engine;
+mod eval;
+mod nfa;
+mod order;
+mod reorder;
+mod runs;
+mod stream;
+mod suppress;
+mod watermark;
+
+pub use engine::{End, Engine, Stats};
+pub use order::AlertOrder;
+pub use stream::{Admission, InputSettings, LatePolicy, Stream};
+pub use watermark::Watermarks;
