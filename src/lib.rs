@@ -5,4 +5,5 @@ pub mod engine;
 pub mod event;
 pub mod lang;
 pub mod program;
+pub mod ruleset;
 pub mod schema;
