@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use rust::Tokens;
 
 /// What each module of `src` may import of ours, itself aside. Tests inside it may import anything: a unit test of
-/// the engine may well start from a rule's text.
+/// the engine may well start from a rule's text. The configuration holds each part's settings in the type that the part gives them.
 const IMPORTS: &[(&str, &[&str])] = &[
     ("event", &["schema"]),
     ("schema", &["event"]),
@@ -22,9 +22,21 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("alert", &["program", "event", "schema"]),
     ("engine", &["program", "event", "schema", "alert"]),
     ("secret", &[]),
-    ("config", &["secret", "alert", "event", "schema", "diagnostic"]),
+    (
+        "config",
+        &[
+            "secret",
+            "alert",
+            "event",
+            "schema",
+            "diagnostic",
+            "program::Severity",
+            "sink::EmailSettings",
+            "telemetry::check_filter",
+        ],
+    ),
     ("source", &["alert", "config", "secret", "event"]),
-    ("sink", &["alert", "config", "secret", "event"]),
+    ("sink", &["alert", "config", "secret", "event", "program::Severity"]),
     ("checkpoint", &["alert", "config", "secret", "event"]),
     ("telemetry", &[EVERYTHING_BUT_CLI]),
     ("daemon", &[EVERYTHING_BUT_CLI]),
