@@ -35,8 +35,10 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "telemetry::check_filter",
         ],
     ),
-    ("source", &["alert", "config", "secret", "event"]),
-    ("sink", &["alert", "config", "secret", "event", "program::Severity"]),
+    ("kafka", &["config", "secret", "event", "telemetry"]),
+    ("source", &["alert", "config", "secret", "event", "kafka", "telemetry"]),
+    // The alerts topic is the outbox: a sink reads it as any topic is read.
+    ("sink", &["alert", "config", "secret", "event", "kafka", "telemetry", "source", "program::Severity"]),
     ("checkpoint", &["alert", "config", "secret", "event"]),
     ("telemetry", &[EVERYTHING_BUT_CLI]),
     ("daemon", &[EVERYTHING_BUT_CLI]),
