@@ -14,7 +14,8 @@ pub(super) static DEFINITION: Definition = Definition {
         Param { name: "element", accepts: Accepts::ElementOfFirst, occurs: Occurs::Once },
     ],
     result: ResultType::Of(Type::Boolean),
-    doc: "Whether a text has the other text in it, or a list an element that `is` the value. Upper and lower case differ.",
+    doc: "Whether a text has the other text in it, or a list an element that `is` the value. Upper \
+          and lower case differ.",
     examples: &[
         (r#"contains("bob+promo@example.com", "+")"#, "true"),
         (r#"contains("Admin", "admin")"#, "false"),

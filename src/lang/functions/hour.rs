@@ -1,5 +1,7 @@
 //! `hour(time, zone)`.
 
+use jiff::civil::DateTime;
+
 use super::{Definition, Group, ResultType, local_time};
 use crate::lang::types::Type;
 
@@ -15,7 +17,7 @@ pub(super) static DEFINITION: Definition = Definition {
         (r#"hour("2026-07-01T22:30:00Z", "Europe/Berlin")"#, "0"),
         (r#"hour("2026-01-01T22:30:00Z", "Europe/Berlin")"#, "23"),
     ],
-    prepare: |constants| local_time::reading(constants, |date_time| date_time.hour()),
+    prepare: |constants| local_time::reading(constants, DateTime::hour),
 };
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! `matches(text, pattern)`.
 
+use std::sync::Arc;
+
 use regex::{Regex, RegexBuilder};
 
 use super::{Accepts, BadArgument, Definition, Group, Occurs, Param, ResultType, text};
@@ -29,7 +31,7 @@ pub(super) static DEFINITION: Definition = Definition {
     ],
     prepare: |constants| {
         let pattern = compile(text::constant(constants, 1)?).map_err(|reason| BadArgument { index: 1, reason })?;
-        Ok(std::sync::Arc::new(move |args| match args {
+        Ok(Arc::new(move |args| match args {
             [Value::Text(text), _] => Value::Boolean(pattern.is_match(text)),
             _ => Value::Missing,
         }))

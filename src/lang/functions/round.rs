@@ -7,7 +7,8 @@ pub(super) static DEFINITION: Definition = Definition {
     group: Group::Number,
     params: numeric::ONE,
     result: ResultType::LikeFirst,
-    doc: "The nearest whole number, and of two that are equally near the one further from zero. A distance becomes whole km, a speed whole km/h.",
+    doc: "The nearest whole number, and of two that are equally near the one further from zero. A distance \
+          becomes whole km, a speed whole km/h.",
     examples: &[("round(2.5)", "3.0"), ("round(-2.5)", "-3.0"), ("round(-0.4)", "0.0")],
     prepare: |_| Ok(numeric::of_one(Some, f64::round)),
 };

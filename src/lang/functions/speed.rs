@@ -16,8 +16,9 @@ pub(super) static DEFINITION: Definition = Definition {
         Param { name: "to", accepts: Accepts::Event, occurs: Occurs::Once },
     ],
     result: ResultType::Of(Type::Quantity(Dimension::Speed)),
-    doc: "How fast one must have been to be at both events, in km/h: the `distance` of their points by the time between \
-          them, whichever came first. At equal times it exceeds every number, or is 0 where the place is the same.",
+    doc: "How fast one must have been to be at both events, in km/h: the `distance` of their points by the time \
+          between them, whichever came first. At equal times it exceeds every number, or is 0 where \
+          the place is the same.",
     examples: &[
         ("round(speed(berlin_at_noon, paris_at_one))", "877 km/h"),
         ("speed(berlin_at_noon, paris_at_noon) > 1000000000 km/h", "true"),

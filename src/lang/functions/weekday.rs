@@ -8,8 +8,8 @@ pub(super) static DEFINITION: Definition = Definition {
     group: Group::Time,
     params: local_time::PARAMS,
     result: ResultType::Of(Type::Integer),
-    doc: "The day of the week, 1 for Monday to 7 for Sunday, in the calendar of a time zone such as `Europe/Berlin`; of \
-          UTC where no zone is given.",
+    doc: "The day of the week, 1 for Monday to 7 for Sunday, in the calendar of a time zone such as `Europe/Berlin`; \
+          of UTC where no zone is given.",
     examples: &[
         (r#"weekday("2026-07-05T22:30:00Z")"#, "7"),
         (r#"weekday("2026-07-05T22:30:00Z", "Europe/Berlin")"#, "1"),
