@@ -1,5 +1,6 @@
 //! placeholder
 pub mod alert;
+pub mod decode;
 pub mod diagnostic;
 pub mod event;
 pub mod lang;
