@@ -1,0 +1,8 @@
+//! What tests stand on, and no shipped binary holds.
+//!
+//! - `oracle` the reference evaluator: slow, plain, and by the letter of the language's definition;
+//!
+//! Nothing here uses the checker, the compiler or the engine: two implementations that agree must have agreed by
+//! themselves.
+
+pub mod oracle;
