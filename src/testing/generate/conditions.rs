@@ -43,7 +43,6 @@ fn atom(tape: &mut Tape, sight: &Sight) -> Expr {
     let of_step = (family >= 9 && !sight.earlier.is_empty()).then(|| about_step(tape, sight)).flatten();
     match family {
         _ if of_step.is_some() => of_step.expect("it was just tested"),
-        0..2 => with_constant(tape, sight),
         2 => missing(tape, sight),
         3 | 9 => in_set(tape, sight),
         4 | 10 => arithmetic(tape, sight),

@@ -62,18 +62,20 @@ struct Shapes {
 
 impl Shapes {
     fn new(tape: &mut Tape) -> Shapes {
+        // Few types a rule: steps that could take each other's events are where engines go wrong.
+        let palette = [(); 3].map(|()| tape.pick(&RULED));
         let steps = tape.pick(&[1, 2, 2, 2, 3, 3, 4]);
         let absence = tape.percent(30);
         let counts: Vec<Option<Count>> = (1..=steps).map(|number| count(tape, number == steps)).collect();
         let several = steps > 1 || counts[0].is_some();
-        let unless = if several || absence { tape.pick(&[0, 0, 0, 1, 1, 2]) } else { 0 };
+        let unless = if several || absence { tape.pick(&[0, 0, 0, 0, 1, 2]) } else { 0 };
         let names = ["a", "b", "c", "d", "x", "y", "z"];
         let others = unless + usize::from(absence);
         let counts = counts.into_iter().chain(std::iter::repeat_n(None, others));
         let all = counts.zip(names).enumerate().map(|(at, (count, name))| Shape {
-            next: at > 0 && at < steps && tape.percent(20),
+            next: at > 0 && at < steps && tape.percent(30),
             count,
-            types: some_types(tape),
+            types: some_types(tape, &palette),
             name: Some(name).filter(|_| tape.percent(60)),
         });
         Shapes { all: all.collect(), steps, unless, absence }
@@ -101,7 +103,9 @@ impl Shapes {
     }
 
     fn condition(&self, tape: &mut Tape, at: usize) -> Option<Expr> {
-        tape.percent(55).then(|| condition(tape, &self.sight(at)))
+        // `then next` without a condition says no more than `then`.
+        let percent = if self.all[at].next { 85 } else { 45 };
+        tape.percent(percent).then(|| condition(tape, &self.sight(at)))
     }
 }
 
@@ -180,18 +184,18 @@ fn absence(tape: &mut Tape, shapes: &Shapes, within: Spanned<Duration>) -> Absen
 /// `2 X`, `1 or more X`. "As a last step `N or more` is an error."
 fn count(tape: &mut Tape, last: bool) -> Option<Count> {
     match tape.below(10) {
-        0..6 => None,
-        6..8 => Some(Count { n: tape.pick(&[2, 2, 3]), or_more: false }),
+        0..5 => None,
+        5..7 => Some(Count { n: tape.pick(&[2, 2, 3]), or_more: false }),
         _ if last => None,
         _ => Some(Count { n: tape.pick(&[1, 2, 2, 3]), or_more: true }),
     }
 }
 
-fn some_types(tape: &mut Tape) -> Vec<&'static str> {
-    let first = tape.pick(&RULED);
+fn some_types(tape: &mut Tape, palette: &[&'static str]) -> Vec<&'static str> {
+    let first = tape.pick(palette);
     let mut types = vec![first];
     if tape.percent(20) {
-        types.extend(Some(tape.pick(&RULED)).filter(|second| *second != first));
+        types.extend(Some(tape.pick(palette)).filter(|second| *second != first));
     }
     types
 }
