@@ -16,7 +16,7 @@ pub(super) fn file(tape: &mut Tape) -> File {
     let rules = tape.pick(&[1, 1, 1, 2, 3]);
     let rules = (1..=rules).map(|number| Item::Rule(rule(tape, number)));
     let rules: Vec<Item> = rules.collect();
-    File { items: types::declarations().chain(rules).map(spanned).collect(), comments: Vec::new() }
+    File { items: types::declarations().chain(rules).map(spanned).collect(), ..File::default() }
 }
 
 /// The types that the file's rules name.

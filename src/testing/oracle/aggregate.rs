@@ -1,4 +1,4 @@
-//! Aggregates over the events of a step: `count(a)`, `sum(a.amount)`, `first(a.country)`.
+//! Aggregates, and those over the events of a step: `count(a)`, `sum(a.amount)`, `first(a.country)`.
 
 use std::cmp::Ordering;
 
@@ -7,7 +7,7 @@ use super::names;
 use super::value::Val;
 use crate::lang::ast::{Call, ExprKind};
 
-const NAMES: [&str; 8] = ["count", "sum", "average", "minimum", "maximum", "distinct", "first", "last"];
+const NAMES: [&str; 9] = ["count", "sum", "average", "minimum", "maximum", "distinct", "deviation", "first", "last"];
 
 pub(super) fn is_aggregate(name: &str) -> bool {
     NAMES.contains(&name)
@@ -30,7 +30,7 @@ pub(super) fn value(scope: &Scope, call: &Call) -> Val {
 }
 
 /// "Distinct of nothing is 0"; "an aggregate of nothing is missing (count is 0)".
-fn of(name: &str, values: &[Val]) -> Val {
+pub(super) fn of(name: &str, values: &[Val]) -> Val {
     let count = i64::try_from(values.len()).expect("no stream is that long");
     match name {
         "count" => Val::Integer(count),
@@ -40,6 +40,7 @@ fn of(name: &str, values: &[Val]) -> Val {
         "last" => values[values.len() - 1].clone(),
         "sum" => sum(values),
         "average" => average(values),
+        "deviation" => deviation(values),
         "minimum" => extreme(values, Ordering::Less),
         "maximum" => extreme(values, Ordering::Greater),
         _ => unreachable!("only the names of aggregates come here"),
@@ -70,6 +71,13 @@ fn average(values: &[Val]) -> Val {
         None => values.iter().filter_map(Val::as_number).sum(),
     };
     Val::finite(sum / values.len() as f64)
+}
+
+/// "Deviation is of the population."
+fn deviation(values: &[Val]) -> Val {
+    let Some(mean) = average(values).as_number() else { return Val::Missing };
+    let squares = values.iter().filter_map(Val::as_number).map(|n| (n - mean).powi(2));
+    Val::finite((squares.sum::<f64>() / values.len() as f64).sqrt())
 }
 
 /// The sum of integers; `None` where they are not all integers.

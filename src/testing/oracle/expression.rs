@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use super::value::{Val, ip, time};
 use super::world::World;
-use super::{aggregate, function, names};
+use super::{aggregate, function, names, window};
 use crate::lang::ast::{Arithmetic, Call, Compare, Expr, ExprKind, InSet, Number, Path, Unit};
 
 /// A step that expressions can name, with the events that a run has of it.
@@ -23,6 +23,8 @@ pub(super) struct Scope<'a> {
     /// The name of the step whose condition this is: it means the event at hand.
     pub(super) own: Option<&'a str>,
     pub(super) steps: Vec<StepEvents<'a>>,
+    /// This key's events up to and including the one at hand, in order: what windows are over.
+    pub(super) seen: &'a [usize],
 }
 
 impl Scope<'_> {
@@ -44,8 +46,9 @@ impl Scope<'_> {
                 Val::Boolean(self.is_in(operand, *negated, values))
             }
             ExprKind::IsMissing { operand, negated } => Val::Boolean(self.value(operand).is_missing() != *negated),
-            ExprKind::In { set: InSet::List(_), .. } | ExprKind::Lookup { .. } | ExprKind::IsNew { .. } => {
-                panic!("the reference evaluator does not know lists, tables and windows")
+            ExprKind::IsNew { operand, over } => Val::Boolean(window::is_new(self, operand, over.node)),
+            ExprKind::In { set: InSet::List(_), .. } | ExprKind::Lookup { .. } => {
+                panic!("the reference evaluator does not know lists and tables")
             }
         }
     }
@@ -80,7 +83,9 @@ impl Scope<'_> {
     }
 
     fn call(&self, call: &Call) -> Val {
-        assert!(call.window.is_none(), "the reference evaluator does not know windows");
+        if let Some(window) = &call.window {
+            return window::aggregate(self, call, window.node);
+        }
         if aggregate::is_aggregate(&call.function.node) {
             return aggregate::value(self, call);
         }

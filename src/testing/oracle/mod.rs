@@ -7,17 +7,21 @@
 //! - `value`      values, read from JSON and compared;
 //! - `expression` the value of an expression in its scope;
 //! - `function`   the functions that expressions call;
-//! - `aggregate`  the aggregates over a step's events;
+//! - `aggregate`  the aggregates, over a step's events;
+//! - `window`     the same over windows of time, and `is new`;
+//! - `held`       `where c for D`;
 //! - `sequence`   the runs of one rule over the events of one key.
 //!
-//! What it does not do: check a file (it takes for granted that the checker accepts it), and `all of`, `each pair of`, sessions, windows,
+//! What it does not do: check a file (it takes for granted that the checker accepts it), and `all of`, `each pair of`, sessions, percentiles,
 //! lists, tables, measures, risk, and rules over other rules' alerts: on those it panics rather than guess.
 
 mod aggregate;
 mod expression;
 mod function;
+mod held;
 mod sequence;
 mod value;
+mod window;
 mod world;
 
 #[cfg(test)]
@@ -147,7 +151,7 @@ fn judge_rule(world: &World, rule: &ast::Rule, end: End) -> Vec<Match> {
 /// "The events that a rule sees are, for each key, the events of the types it names, in event-time order; equal times
 /// keep arrival order" (section 3).
 fn by_key(world: &World, rule: &ast::Rule) -> Vec<(Vec<Val>, Vec<usize>)> {
-    let named = sequence::named_types(rule);
+    let named = sequence::named_types(world, rule);
     let mut keys: Vec<(Vec<Val>, Vec<usize>)> = Vec::new();
     for event in Arrival::new(world.events).order {
         if !named.contains(&world.events[event].event_type.as_str()) || world.event_type(event).is_none() {

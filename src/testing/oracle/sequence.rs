@@ -4,6 +4,7 @@
 
 use super::expression::{Scope, StepEvents};
 use super::world::World;
+use super::{held, window};
 use crate::lang::ast::{self, Expr, Name, Pattern, Rule, Sequence, Step};
 
 /// A completed run, before suppression.
@@ -15,8 +16,12 @@ pub(super) struct Found {
 /// The completed runs over a key's events, in the order in which they complete. `complete_to` is the time up to which
 /// the input is complete at its end: "deadlines <= that time fire and later ones do not" (section 5).
 pub(super) fn matches(world: &World, rule: &Rule, events: &[usize], complete_to: i64) -> Vec<Found> {
-    let mut key = Key { world, rule, sequence: sequence(rule), runs: Vec::new(), found: Vec::new() };
-    for &event in events {
+    if let [Step { held: Some(held), .. }] = &sequence(rule).steps[..] {
+        return held::matches(world, &sequence(rule).steps[0], held, events);
+    }
+    let mut key = Key { world, rule, sequence: sequence(rule), seen: &[], runs: Vec::new(), found: Vec::new() };
+    for (at, &event) in events.iter().enumerate() {
+        key.seen = &events[..=at];
         // A timer fires "after all events with time <= t + D and before later ones".
         let time = world.events[event].time_ms;
         key.fire_timers(|deadline| deadline < time);
@@ -27,13 +32,18 @@ pub(super) fn matches(world: &World, rule: &Rule, events: &[usize], complete_to:
     key.found
 }
 
-/// The types that a rule names: those of its steps, of its `then no` and of its `unless`.
-pub(super) fn named_types(rule: &Rule) -> Vec<&str> {
+/// The types that a rule names: those of its steps, of its `then no`, of its `unless` and of its windows.
+pub(super) fn named_types<'a>(world: &'a World, rule: &'a Rule) -> Vec<&'a str> {
     let sequence = sequence(rule);
-    let steps = sequence.steps.iter().flat_map(|step| &step.types);
-    let absence = sequence.absence.iter().flat_map(|absence| &absence.types);
-    let unless = rule.unless.iter().flat_map(|unless| &unless.types);
-    steps.chain(absence).chain(unless).map(|name| name.node.as_str()).collect()
+    let steps = sequence.steps.iter().map(|step| (&step.types, &step.condition));
+    let absence = sequence.absence.iter().map(|absence| (&absence.types, &absence.condition));
+    let unless = rule.unless.iter().map(|unless| (&unless.types, &unless.condition));
+    let mut named = Vec::new();
+    for (types, condition) in steps.chain(absence).chain(unless) {
+        named.extend(types.iter().map(|name| name.node.as_str()));
+        named.extend(condition.iter().flat_map(|condition| window::types(world, condition)));
+    }
+    named
 }
 
 fn sequence(rule: &Rule) -> &Sequence {
@@ -70,6 +80,8 @@ struct Key<'a> {
     world: &'a World<'a>,
     rule: &'a Rule,
     sequence: &'a Sequence,
+    /// The key's events up to the one at hand.
+    seen: &'a [usize],
     /// The open runs, the one that started first at the front.
     runs: Vec<Run>,
     found: Vec<Found>,
@@ -196,7 +208,7 @@ impl Key<'_> {
 
     fn fits_step(&self, run: &Run, step: usize, event: usize) -> bool {
         let step = &self.sequence.steps[step];
-        assert!(step.held.is_none(), "the reference evaluator does not know `for D` after a condition");
+        assert!(step.held.is_none(), "the file is valid: `for D` stands in rules of one step");
         self.fits(run, &step.types, step.name.as_ref(), step.condition.as_ref(), event)
     }
 
@@ -217,7 +229,8 @@ impl Key<'_> {
         if !self.is_of(types, event) {
             return false;
         }
-        let scope = Scope { world: self.world, event, own: called(types, name), steps: self.bound_steps(run) };
+        let scope =
+            Scope { world: self.world, event, own: called(types, name), steps: self.bound_steps(run), seen: self.seen };
         condition.is_none_or(|condition| scope.value(condition).holds())
     }
 
@@ -239,8 +252,7 @@ impl Key<'_> {
     fn labelled(&self, run: &Run) -> Vec<(String, usize)> {
         let mut all = Vec::new();
         for (number, (step, events)) in self.sequence.steps.iter().zip(&run.taken).enumerate() {
-            let label = step.name.as_ref().map_or_else(|| (number + 1).to_string(), |name| name.node.clone());
-            all.extend(events.iter().map(|&event| (label.clone(), event)));
+            all.extend(events.iter().map(|&event| (label(step, number), event)));
         }
         all
     }
@@ -250,8 +262,13 @@ impl Key<'_> {
     }
 }
 
+/// A step's name, or its number from 1.
+pub(super) fn label(step: &Step, index: usize) -> String {
+    step.name.as_ref().map_or_else(|| (index + 1).to_string(), |name| name.node.clone())
+}
+
 /// What a step is called in expressions: "a step without a name goes by its type" (section 2).
-fn called<'a>(types: &'a [Name], name: Option<&'a Name>) -> Option<&'a str> {
+pub(super) fn called<'a>(types: &'a [Name], name: Option<&'a Name>) -> Option<&'a str> {
     match (name, types) {
         (Some(name), _) | (None, [name]) => Some(&name.node),
         (None, _) => None,
