@@ -8,3 +8,5 @@ pub mod lang;
 pub mod program;
 pub mod ruleset;
 pub mod schema;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
