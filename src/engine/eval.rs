@@ -137,13 +137,17 @@ fn negate(value: &Value) -> Value {
 fn step_aggregate(aggregate: Aggregate, step: StepId, capture: Option<CaptureId>, context: Context<'_>) -> Value {
     let Some(trail) = context.trail else { return empty(aggregate) };
     let field = |taken: &Taken| capture.map_or(Value::Missing, |capture| taken.values[capture.index()].clone());
+    // Missing values are skipped, by `first` and `last` too.
+    let mut values = trail.of(step).map(field).filter(|value| !value.is_missing());
     match aggregate {
         Aggregate::Count => integer(trail.count_of(step)),
-        Aggregate::First => trail.first_of(step).map_or(Value::Missing, field),
-        Aggregate::Last => trail.last_of(step).map_or(Value::Missing, field),
-        Aggregate::Sum | Aggregate::Average | Aggregate::Minimum | Aggregate::Maximum | Aggregate::Distinct => {
-            fold(aggregate, trail.of(step).map(field).filter(|value| !value.is_missing()))
-        }
+        Aggregate::First => values.next().unwrap_or_default(),
+        Aggregate::Last => values.next_back().unwrap_or_default(),
+        Aggregate::Minimum => values.min_by(ordered).unwrap_or_default(),
+        Aggregate::Maximum => values.max_by(ordered).unwrap_or_default(),
+        Aggregate::Sum => values.reduce(|sum, value| arithmetic(Arithmetic::Add, &sum, &value)).unwrap_or_default(),
+        Aggregate::Average => average(values),
+        Aggregate::Distinct => integer(distinct(values)),
     }
 }
 
@@ -151,16 +155,6 @@ fn empty(aggregate: Aggregate) -> Value {
     match aggregate {
         Aggregate::Count | Aggregate::Distinct => Value::Integer(0),
         _ => Value::Missing,
-    }
-}
-
-fn fold(aggregate: Aggregate, values: impl Iterator<Item = Value>) -> Value {
-    match aggregate {
-        Aggregate::Minimum => values.min_by(ordered).unwrap_or_default(),
-        Aggregate::Maximum => values.max_by(ordered).unwrap_or_default(),
-        Aggregate::Sum => values.reduce(|sum, value| arithmetic(Arithmetic::Add, &sum, &value)).unwrap_or_default(),
-        Aggregate::Average => average(values),
-        _ => integer(distinct(values)),
     }
 }
 

@@ -154,7 +154,7 @@ impl<'a> Offer<'a> {
     fn advance(&mut self, runs: &mut Runs, row: Row, list: &mut RunList, judged: Move) -> Progress {
         let rule = self.rule;
         if judged == Move::TakeNext {
-            self.leave_step(runs.get_mut(row), list);
+            leave_step(runs.get_mut(row));
         }
         let step_id = runs.get(row).step;
         self.keep(runs.get_mut(row), step_id, list);
@@ -164,7 +164,7 @@ impl<'a> Offer<'a> {
         if step.or_more || run.taken < step.count {
             return Progress::Moving;
         }
-        self.leave_step(run, list);
+        leave_step(run);
         if run.step.index() < rule.steps.len() {
             return Progress::Moving;
         }
@@ -177,16 +177,6 @@ impl<'a> Offer<'a> {
         }
     }
 
-    /// Closes a run's part of the shared list, if its step has one, and moves it to the next step.
-    fn leave_step(&self, run: &mut Run, list: &mut RunList) {
-        let step = run.step;
-        if let Some(span) = run.spans.iter_mut().find(|span| span.step == step) {
-            span.to = Some(list.shared_of(step).end_before(self.event.position));
-        }
-        run.step = StepId(step.0 + 1);
-        run.taken = 0;
-    }
-
     /// Keeps what the run needs of the event.
     fn keep(&mut self, run: &mut Run, step_id: StepId, list: &mut RunList) {
         let taken = self.taken(step_id);
@@ -195,9 +185,11 @@ impl<'a> Offer<'a> {
             run.events.push((step_id, taken));
         } else if run.taken == 0 {
             let from = list.shared_of(step_id).begin(&taken);
-            run.spans.push(Span { step: step_id, from, to: None });
+            run.spans.push(Span { step: step_id, from, to: from + 1 });
         } else {
             list.shared_of(step_id).push(&taken);
+            let span = run.spans.last_mut().expect("the step's first event began a span");
+            span.to += 1;
         }
     }
 
@@ -256,6 +248,11 @@ pub(super) fn expire(rule: &Rule, runs: &mut Runs, keys: &mut KeyTable, row: Row
     let key = runs.get(row).key;
     runs.close(row, keys.list_mut(key, rule.id));
     keys.tidy(key, rule.id);
+}
+
+fn leave_step(run: &mut Run) {
+    run.step = StepId(run.step.0 + 1);
+    run.taken = 0;
 }
 
 fn close_all(runs: &mut Runs, list: &mut RunList) {

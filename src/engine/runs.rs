@@ -81,12 +81,13 @@ impl Run {
     }
 }
 
-/// The part of a key's shared list that a run has taken: from here, up to there once it has moved on.
+/// The part of a key's shared list that a run has taken. The list may hold an event that an older run has just taken
+/// and that this one is still to be offered, so the part has an end of its own.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Span {
     pub(super) step: StepId,
     pub(super) from: u64,
-    pub(super) to: Option<u64>,
+    pub(super) to: u64,
 }
 
 /// The two ends of a list.
@@ -281,14 +282,6 @@ impl Shared {
         self.end() - 1
     }
 
-    /// The number after the last entry that came before an event; other runs may have taken the event already.
-    pub(super) fn end_before(&self, event: Position) -> u64 {
-        match self.entries.back() {
-            Some((last, _)) if last.position == event => self.end() - 1,
-            _ => self.end(),
-        }
-    }
-
     fn ends_with(&self, taken: &Arc<Taken>) -> bool {
         self.entries.back().is_some_and(|(last, _)| Arc::ptr_eq(last, taken))
     }
@@ -313,7 +306,7 @@ impl Shared {
     }
 
     fn part(&self, span: &Span) -> impl DoubleEndedIterator<Item = &Taken> + ExactSizeIterator {
-        let range = self.index(span.from)..self.index(span.to.unwrap_or_else(|| self.end()));
+        let range = self.index(span.from)..self.index(span.to);
         self.entries.range(range).map(|(taken, _)| &**taken)
     }
 }
@@ -335,11 +328,6 @@ impl<'a> Trail<'a> {
     /// How many events a step has taken.
     pub(super) fn count_of(self, step: StepId) -> usize {
         self.own(step).len() + self.part(step).map_or(0, |part| part.len())
-    }
-
-    /// The first event of a step.
-    pub(super) fn first_of(self, step: StepId) -> Option<&'a Taken> {
-        self.of(step).next()
     }
 
     /// The last event of a step; the only one of a step that is not repeated.

@@ -4,3 +4,5 @@ use super::ast;
 pub fn format_rule_matching(r: &ast::Rule) -> String { r.name.node.clone() }
 /// Placeholder.
 pub fn format_rule(r: &ast::Rule) -> String { r.name.node.clone() }
+/// Placeholder.
+pub fn format(f: &ast::File, _s: &str) -> String { format!("{:#?}", f.items) }
