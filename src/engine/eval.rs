@@ -145,8 +145,8 @@ fn step_aggregate(aggregate: Aggregate, step: StepId, capture: Option<CaptureId>
         Aggregate::Last => values.next_back().unwrap_or_default(),
         Aggregate::Minimum => values.min_by(ordered).unwrap_or_default(),
         Aggregate::Maximum => values.max_by(ordered).unwrap_or_default(),
-        Aggregate::Sum => values.reduce(|sum, value| arithmetic(Arithmetic::Add, &sum, &value)).unwrap_or_default(),
-        Aggregate::Average => average(values),
+        Aggregate::Sum => Total::of(values).sum(),
+        Aggregate::Average => Total::of(values).average(),
         Aggregate::Distinct => integer(distinct(values)),
     }
 }
@@ -158,13 +158,51 @@ fn empty(aggregate: Aggregate) -> Value {
     }
 }
 
-fn average(values: impl Iterator<Item = Value>) -> Value {
-    let (mut sum, mut count) = (0.0, 0_u32);
-    for value in values.filter_map(|value| number(&value)) {
-        sum += value;
-        count += 1;
+/// A sum of integers is exact, and missing only if the result is out of range. A sum of numbers is compensated
+/// (Neumaier 1974), so that it does not drift.
+#[derive(Default)]
+struct Total {
+    count: u32,
+    integers: i128,
+    numbers: f64,
+    lost: f64,
+    is_whole: bool,
+}
+
+impl Total {
+    fn of(values: impl Iterator<Item = Value>) -> Total {
+        values.fold(Total { is_whole: true, ..Total::default() }, |mut total, value| {
+            total.count += 1;
+            match value {
+                Value::Integer(i) => total.integers += i128::from(i),
+                value => total.add(number(&value).unwrap_or_default()),
+            }
+            total
+        })
     }
-    numbers(Arithmetic::Divide, sum, f64::from(count))
+
+    fn add(&mut self, n: f64) {
+        self.is_whole = false;
+        let sum = self.numbers + n;
+        self.lost += if self.numbers.abs() >= n.abs() { (self.numbers - sum) + n } else { (n - sum) + self.numbers };
+        self.numbers = sum;
+    }
+
+    fn sum(&self) -> Value {
+        match self.count {
+            0 => Value::Missing,
+            _ if self.is_whole => i64::try_from(self.integers).map_or(Value::Missing, Value::Integer),
+            _ => Value::number(self.total()),
+        }
+    }
+
+    fn average(&self) -> Value {
+        numbers(Arithmetic::Divide, self.total(), f64::from(self.count))
+    }
+
+    fn total(&self) -> f64 {
+        self.integers as f64 + self.numbers + self.lost
+    }
 }
 
 /// Points and lists, which make no key, were refused when the rule was checked.
