@@ -6,3 +6,5 @@ pub mod event;
 pub mod lang;
 pub mod program;
 pub mod schema;
+pub mod source;
+pub mod workload;
