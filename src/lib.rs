@@ -27,3 +27,5 @@ pub mod ruleset;
 pub mod schema;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+pub mod source;
+pub mod workload;

@@ -1,0 +1,9 @@
+//! Where bytes come from: messages with their place, and nothing about what they mean.
+//!
+//! - `file` newline-delimited JSON from a file or from stdin, for a replay and for sources on disk.
+//!
+//! Nothing here decodes, and nothing here knows rules or the engine.
+
+mod file;
+
+pub use file::{FileReader, Line, Progress, ReadError};
