@@ -36,7 +36,7 @@ pub struct Case {
 
 /// Valid rule files: the declarations and one to three rules.
 pub fn rules() -> impl Strategy<Value = ast::File> {
-    Tape::any(RULE_CHOICES).prop_map(|mut tape| rules::file(&mut tape))
+    Tape::any(RULE_CHOICES).prop_map(|mut tape| rules::file(&mut tape, false))
 }
 
 /// Streams of 0 to 60 events, of all types alike.
@@ -47,8 +47,18 @@ pub fn streams() -> impl Strategy<Value = Vec<TestEvent>> {
 
 /// Rules with a stream that is mostly of the types that they name, so that about half of all cases alert.
 pub fn case() -> impl Strategy<Value = Case> {
-    (Tape::any(RULE_CHOICES), Tape::any(STREAM_CHOICES), event_tapes()).prop_map(|(mut rule, mut stream, events)| {
-        let file = rules::file(&mut rule);
+    case_with(false)
+}
+
+/// The same with rules that also look at windows: aggregates over time and over the last N, `is new`, `where c for D`.
+pub fn windowed_case() -> impl Strategy<Value = Case> {
+    case_with(true)
+}
+
+fn case_with(windows: bool) -> impl Strategy<Value = Case> {
+    let tapes = (Tape::any(RULE_CHOICES), Tape::any(STREAM_CHOICES), event_tapes());
+    tapes.prop_map(move |(mut rule, mut stream, events)| {
+        let file = rules::file(&mut rule, windows);
         let events = streams::stream(&mut stream, events, &rules::named_types(&file));
         Case { file, events }
     })
@@ -73,15 +83,27 @@ mod tests {
 
     #[test]
     fn cases_alert_often_and_hold_every_construct() {
+        let tally = tally(&case());
+        assert_eq!(tally.absent(), [""; 0], "{tally:?}");
+        assert!(tally.share_alerting() >= 0.3, "{tally:?}");
+    }
+
+    #[test]
+    fn windowed_cases_alert_often_and_hold_every_window() {
+        let tally = tally(&windowed_case());
+        assert_eq!(tally.absent_windows(), [""; 0], "{tally:?}");
+        assert!(tally.share_alerting() >= 0.3, "{tally:?}");
+    }
+
+    fn tally(cases: &impl Strategy<Value = Case>) -> Tally {
         let mut runner = TestRunner::deterministic();
         let mut tally = Tally::default();
         for _ in 0..2000 {
-            let case = case().new_tree(&mut runner).expect("no case is rejected").current();
+            let case = cases.new_tree(&mut runner).expect("no case is rejected").current();
             let alerts = evaluate(std::slice::from_ref(&case.file), &case.events, End::LastEvent);
             tally.add(&case, alerts.len());
         }
-        assert_eq!(tally.absent(), [""; 0], "{tally:?}");
-        assert!(tally.share_alerting() >= 0.3, "{tally:?}");
+        tally
     }
 
     #[test]

@@ -58,14 +58,13 @@ pub(super) fn types<'a>(world: &'a World, condition: &'a Expr) -> Vec<&'a str> {
         }
         ExprKind::Call(call) => within(&call.args.iter().collect::<Vec<_>>()),
         ExprKind::Not(a) | ExprKind::Negate(a) | ExprKind::IsMissing { operand: a, .. } => within(&[a]),
-        ExprKind::IsNew { operand, .. } => within(&[operand]),
         ExprKind::Arithmetic(_, a, b) | ExprKind::Compare(_, a, b) | ExprKind::And(a, b) | ExprKind::Or(a, b) => {
             within(&[a, b])
         }
         ExprKind::In { operand, set: InSet::Values(values), .. } => {
             within(&std::iter::once(operand).chain(values).collect::<Vec<_>>())
         }
-        ExprKind::In { operand, set: InSet::List(_), .. } => within(&[operand]),
+        ExprKind::IsNew { operand, .. } | ExprKind::In { operand, set: InSet::List(_), .. } => within(&[operand]),
         ExprKind::Lookup { key, .. } => within(&[key]),
         ExprKind::Number(..) | ExprKind::Text(_) | ExprKind::Boolean(_) | ExprKind::Path(_) => Vec::new(),
     }
