@@ -464,6 +464,7 @@ impl<'a> Builder<'a> {
         for part in pair.into_inner() {
             match part.as_rule() {
                 Rule::duration => at = Some(self.duration(part)),
+                Rule::without_unit => at = Some(self.without_unit(&part)),
                 Rule::test_type => event_type = Some(self.name(&part)),
                 Rule::test_field => fields.push(self.test_field(part)),
                 _ => {}

@@ -6,13 +6,10 @@
 
 use crate::diagnostic::{Code, Diagnostic, FileId, Span};
 use crate::lang::ast::Comment;
-use crate::lang::words;
+use crate::lang::words::{self, ITEM_WORDS};
 
 /// How deep brackets, and braces of templates, may nest.
 pub(super) const DEPTH_MAX: usize = 64;
-
-/// The words that begin an item.
-pub(super) const ITEM_WORDS: &[&str] = &["event", "rule", "test", "list", "table", "risk", "measure"];
 
 /// The words that begin a clause, or a line of a test.
 const CLAUSE_WORDS: &[&str] =
@@ -337,7 +334,7 @@ impl Scanner<'_> {
 
     /// One problem for all of them: a binary file would give thousands.
     fn control_characters(&mut self) {
-        let mut bad = self.text.char_indices().filter(|(_, c)| !is_text(*c));
+        let mut bad = self.text.char_indices().filter(|(_, c)| words::is_unreadable(*c));
         let Some((at, first)) = bad.next() else { return };
         let others = bad.count();
         let what = if first == char::REPLACEMENT_CHARACTER {
@@ -352,11 +349,4 @@ impl Scanner<'_> {
             .help("a rule file is plain UTF-8 text; write such characters in texts as `\\u{…}`");
         self.out.problems.push((at, problem));
     }
-}
-
-/// Whether a character may stand in a rule file. Characters that change the direction of writing may not: with them
-/// a rule reads otherwise than it runs.
-fn is_text(c: char) -> bool {
-    let turns_writing = matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{200E}' | '\u{200F}');
-    matches!(c, '\n' | '\r' | '\t') || !(c.is_control() || turns_writing || c == char::REPLACEMENT_CHARACTER)
 }
