@@ -18,6 +18,8 @@ mod tape;
 mod tree;
 mod types;
 
+use std::fmt;
+
 use proptest::prelude::*;
 
 pub use self::tally::Tally;
@@ -25,13 +27,24 @@ use self::tape::Tape;
 use super::oracle::TestEvent;
 use crate::lang::ast;
 
-/// A file of rules and a stream to judge by them.
-#[derive(Clone, Debug)]
+/// A file of rules and a stream to judge by them. Printed as a person would write it down: the rules as text, the
+/// events one a line.
+#[derive(Clone)]
 pub struct Case {
     /// The declarations and one to three rules.
     pub file: ast::File,
     /// The events, ordered by time.
     pub events: Vec<TestEvent>,
+}
+
+impl fmt::Debug for Case {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", crate::lang::fmt::format(&self.file, ""))?;
+        self.events.iter().enumerate().try_for_each(|(index, event)| {
+            let TestEvent { event_type, time_ms, body, .. } = event;
+            writeln!(f, "{index:>2} at {time_ms} {event_type} {body}")
+        })
+    }
 }
 
 /// Valid rule files: the declarations and one to three rules.
@@ -113,6 +126,18 @@ mod tests {
         for _ in 0..200 {
             let events = streams().new_tree(&mut runner).expect("no stream is rejected").current();
             assert!(events.is_sorted_by_key(|event| event.time_ms));
+        }
+    }
+
+    #[test]
+    fn every_file_reads_back_from_its_text() {
+        let mut runner = TestRunner::deterministic();
+        for _ in 0..500 {
+            let file = rules().new_tree(&mut runner).expect("no file is rejected").current();
+            let text = crate::lang::fmt::format(&file, "");
+            let (read, diagnostics) = crate::lang::parse(crate::diagnostic::FileId::default(), &text);
+            assert!(diagnostics.is_empty(), "{text}: {diagnostics:?}");
+            assert_eq!(read.items, file.items, "{text}");
         }
     }
 }
