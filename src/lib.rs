@@ -23,6 +23,7 @@ pub mod engine;
 pub mod event;
 pub mod lang;
 pub mod program;
+pub mod replay;
 pub mod ruleset;
 pub mod schema;
 #[cfg(any(test, feature = "testing"))]

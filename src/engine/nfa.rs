@@ -133,8 +133,8 @@ impl<'a> Offer<'a> {
             return Move::Take;
         }
         // `then next`: the very next event of its types had to fit.
-        let due = if enough { next } else { Some(step) };
-        if due.is_some_and(|due| due.next && self.is_named(&due.guards)) { Move::End } else { Move::Skip }
+        let missed = |due: &Step| due.next && self.is_named(&due.guards);
+        if missed(step) || next.is_some_and(missed) { Move::End } else { Move::Skip }
     }
 
     fn judge_wait(&self, trail: Trail<'_>) -> Move {

@@ -153,8 +153,8 @@ fn decoded(program: &Program, events: &[TestEvent]) -> Vec<Event> {
         time: vec!["@time".to_owned()],
         id: vec!["@id".to_owned()],
     };
-    let decoder = JsonDecoder::new(program, &names, DecodeLimits::default());
-    let decode = |(at, event): (usize, &TestEvent)| {
+    let mut decoder = JsonDecoder::new(program, &names, DecodeLimits::default());
+    let mut decode = |(at, event): (usize, &TestEvent)| {
         let mut body = event.body.as_object().cloned().unwrap_or_default();
         body.insert("@type".to_owned(), json!(event.event_type));
         body.insert("@time".to_owned(), json!(event.time_ms));
@@ -166,7 +166,7 @@ fn decoded(program: &Program, events: &[TestEvent]) -> Vec<Event> {
         decoded.position.offset = at as u64;
         decoded
     };
-    events.iter().enumerate().map(decode).collect()
+    events.iter().enumerate().map(&mut decode).collect()
 }
 
 fn run_stream(program: &Arc<Program>, events: &[TestEvent], end: End) -> Vec<Alert> {
