@@ -17,6 +17,7 @@
 //! files, no runtime. The same events give the same alerts with the same ids, on any number of threads or copies.
 
 pub mod alert;
+pub mod cli;
 pub mod decode;
 pub mod diagnostic;
 pub mod engine;
@@ -25,6 +26,7 @@ pub mod lang;
 pub mod program;
 pub mod replay;
 pub mod ruleset;
+pub mod ruletest;
 pub mod schema;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use crate::engine::eval::{self, Context};
+use crate::engine::history::Ended;
 use crate::engine::runs::{KeyTable, NONE, Row, Run, RunList, Runs, Span, Taken, Trail};
 use crate::event::{Event, Value};
 use crate::program::{Rule, Step, StepGuard, StepId};
@@ -30,7 +31,7 @@ enum Move {
     /// The next step takes it: the run's step, an `N or more`, has enough.
     TakeNext,
     /// It ends the run.
-    End,
+    End(Ended),
 }
 
 /// Where a run stands after it has taken an event.
@@ -81,15 +82,15 @@ impl<'a> Offer<'a> {
             let after = runs.after_in_key(row);
             match self.judge(runs.get(row), list) {
                 Move::Skip => {}
-                Move::End => drop(runs.close(row, list)),
+                Move::End(ended) => runs.close(row, list, ended),
                 judged => {
                     if self.advance(runs, row, list, judged) == Progress::Complete {
                         completed(self.completion(runs.get(row), list));
                         if !self.rule.every {
-                            close_all(runs, list);
+                            close_all(runs, list, row);
                             return true;
                         }
-                        runs.close(row, list);
+                        runs.close(row, list, Ended::Completed);
                     }
                 }
             }
@@ -110,7 +111,7 @@ impl<'a> Offer<'a> {
     /// What the event does to a run. A run's steps are tried before `unless`.
     fn judge(&self, run: &Run, list: &RunList) -> Move {
         if self.event.time_ms > run.ends_ms {
-            return Move::End;
+            return Move::End(Ended::Expired);
         }
         let trail = Trail { run, shared: &list.shared };
         let judged = match self.rule.steps.get(run.step.index()) {
@@ -118,7 +119,7 @@ impl<'a> Offer<'a> {
             None => self.judge_wait(trail),
         };
         if judged == Move::Skip && self.rule.unless.iter().any(|unless| self.fits(&unless.guards, trail)) {
-            return Move::End;
+            return Move::End(Ended::Unless(self.event.position));
         }
         judged
     }
@@ -134,12 +135,16 @@ impl<'a> Offer<'a> {
         }
         // `then next`: the very next event of its types had to fit.
         let missed = |due: &Step| due.next && self.is_named(&due.guards);
-        if missed(step) || next.is_some_and(missed) { Move::End } else { Move::Skip }
+        if missed(step) || next.is_some_and(missed) {
+            Move::End(Ended::MissedNext(self.event.position))
+        } else {
+            Move::Skip
+        }
     }
 
     fn judge_wait(&self, trail: Trail<'_>) -> Move {
         let absence = self.rule.absence.as_ref().expect("only rules with a final absence wait");
-        if self.fits(&absence.guards, trail) { Move::End } else { Move::Skip }
+        if self.fits(&absence.guards, trail) { Move::End(Ended::Cancelled(self.event.position)) } else { Move::Skip }
     }
 
     fn fits(&self, guards: &[StepGuard], trail: Trail<'_>) -> bool {
@@ -236,9 +241,9 @@ pub(super) fn wait_ended(
     completed(keys, key, completion);
     let list = keys.list_mut(key, rule.id);
     if rule.every {
-        runs.close(row, list);
+        runs.close(row, list, Ended::Completed);
     } else {
-        close_all(runs, list);
+        close_all(runs, list, row);
     }
     keys.tidy(key, rule.id);
 }
@@ -246,7 +251,7 @@ pub(super) fn wait_ended(
 /// Ends a run whose `within` has passed.
 pub(super) fn expire(rule: &Rule, runs: &mut Runs, keys: &mut KeyTable, row: Row) {
     let key = runs.get(row).key;
-    runs.close(row, keys.list_mut(key, rule.id));
+    runs.close(row, keys.list_mut(key, rule.id), Ended::Expired);
     keys.tidy(key, rule.id);
 }
 
@@ -255,9 +260,11 @@ fn leave_step(run: &mut Run) {
     run.taken = 0;
 }
 
-fn close_all(runs: &mut Runs, list: &mut RunList) {
+/// Ends all runs of a key: one of them has completed.
+fn close_all(runs: &mut Runs, list: &mut RunList, completed: Row) {
     while list.first != NONE {
-        runs.close(list.first, list);
+        let ended = if list.first == completed { Ended::Completed } else { Ended::UsedUp };
+        runs.close(list.first, list, ended);
     }
 }
 

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use hashbrown::HashTable;
 use smallvec::SmallVec;
 
+use crate::engine::history::{Ended, PastRun};
 use crate::event::{EventId, Key, Position, Value};
 use crate::program::{RuleId, StepId};
 use crate::schema::TypeId;
@@ -108,11 +109,13 @@ pub(super) struct Runs {
     moving: Ends,
     /// Runs that wait for a final `then no`, by the end of their wait.
     waiting: Ends,
+    /// How runs ended, where somebody asked.
+    history: Option<Vec<PastRun>>,
 }
 
 impl Default for Runs {
     fn default() -> Self {
-        Runs { rows: Vec::new(), free: Vec::new(), moving: EMPTY, waiting: EMPTY }
+        Runs { rows: Vec::new(), free: Vec::new(), moving: EMPTY, waiting: EMPTY, history: None }
     }
 }
 
@@ -166,8 +169,23 @@ impl Runs {
         self.queue(row);
     }
 
+    /// From now on keeps how runs end.
+    pub(super) fn keep_history(&mut self) {
+        self.history.get_or_insert_default();
+    }
+
+    /// How runs ended, and how far the open ones are.
+    pub(super) fn history(&self) -> Vec<PastRun> {
+        let open = self.rows.iter().flatten().map(|run| PastRun::new(run, Ended::StillOpen));
+        self.history.iter().flatten().cloned().chain(open).collect()
+    }
+
     /// Ends a run: it leaves its lists.
-    pub(super) fn close(&mut self, row: Row, list: &mut RunList) -> Run {
+    pub(super) fn close(&mut self, row: Row, list: &mut RunList, ended: Ended) {
+        if self.history.is_some() {
+            let past = PastRun::new(self.get(row), ended);
+            self.history.as_mut().expect("just seen").push(past);
+        }
         self.unqueue(row);
         let Links { before, after } = self.get(row).by_key;
         match before {
@@ -181,7 +199,6 @@ impl Runs {
         self.free.push(row);
         let run = self.rows[row as usize].take().expect("lists hold only open runs");
         list.shared.iter_mut().for_each(|shared| shared.release(&run));
-        run
     }
 
     /// The waiting run whose time ends first, if it ends before the watermark.
