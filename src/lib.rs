@@ -3,3 +3,5 @@ pub mod diagnostic;
 pub mod event;
 pub mod lang;
 pub mod schema;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;

@@ -55,7 +55,8 @@ fn misspelt_here(token: &str, span: Span, keywords: &[&'static str]) -> Option<D
 
 /// A misspelt keyword is often taken for a name, and the error found only after it.
 fn misspelt_before(context: &Context<'_>, at: usize, keywords: &[&'static str]) -> Option<Diagnostic> {
-    const AFTER_STEP: &[&str] = &["where", "then", "within", "unless", "alert", "every", "next", "and", "or", "not", "expect"];
+    const AFTER_STEP: &[&str] =
+        &["where", "then", "within", "unless", "alert", "every", "next", "and", "or", "not", "expect"];
     let before = &context.text[context.base..at];
     words_before(before).find_map(|(start, word)| {
         if KEYWORDS.contains(&word) {

@@ -299,7 +299,9 @@ impl Scanner<'_> {
 
     /// Where no bracket can be open any more.
     fn close_all(&mut self) {
-        self.too_deep = false;
+        if std::mem::take(&mut self.too_deep) {
+            self.open.clear();
+        }
         if let Some(&(bracket, start)) = self.open.last() {
             let bracket = char::from(bracket);
             let span = Span::new(self.file, start..start + 1);

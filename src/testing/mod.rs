@@ -1,0 +1,5 @@
+//! What tests need and no shipped binary holds.
+//!
+//! - `syntax` syntax trees of any shape, for property tests.
+
+pub mod syntax;
