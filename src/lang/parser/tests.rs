@@ -141,3 +141,11 @@ fn a_forgotten_alert_part_is_no_error_of_the_form() {
     assert!(in_rule("  alert").is_empty());
     assert!(in_rule("  alert score 5 \"m\" to a tags b, \"c {d\" at most once per 5 m").is_empty());
 }
+
+/// A field called like an item, at the end of the clause before `alert`, once made the message a text without holes,
+/// so that its nested text was reported as not closed.
+#[test]
+fn a_message_is_seen_after_any_clause() {
+    assert!(in_rule("  unless test\n  alert high \"{lower(\"A\")}\"").is_empty());
+    assert!(codes("rule `alert` \"{\" on login alert high \"{f(\"x\")}\"").is_empty());
+}
