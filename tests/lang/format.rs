@@ -63,11 +63,12 @@ fn commented(text: &str, every: usize, alone: bool) -> String {
     let mut out = String::new();
     for (index, line) in text.lines().enumerate() {
         let comment = format!("# \"note\" {index} {{");
-        match (index % every == 0, alone) {
-            (true, true) => out.push_str(&format!("{comment}\n{line}\n")),
-            (true, false) => out.push_str(&format!("{line} {comment}\n")),
-            _ => out.push_str(&format!("{line}\n")),
-        }
+        let parts: &[&str] = match (index % every == 0, alone) {
+            (true, true) => &[&comment, "\n", line, "\n"],
+            (true, false) => &[line, " ", &comment, "\n"],
+            _ => &[line, "\n"],
+        };
+        out.extend(parts.iter().copied());
     }
     out
 }

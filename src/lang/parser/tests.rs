@@ -39,6 +39,7 @@ fn every_code_of_the_parser_can_be_had() {
         ("rule r on login where 1 < amount < 5 alert high", "E001"),
         ("rule r on login where name is \"\\d\" alert high", "E001"),
         ("rul r on login alert high", "E002"),
+        ("rule r\n  on login\n  alert high\nrle s\n  on login\n  alert high", "E002"),
         ("rule r on login wher amount > 5 alert high", "E002"),
         ("rule r on login a whithin 5 minutes alert high", "E002"),
         ("rule r on login where amount > 100 whitin 5 minutes alert high", "E002"),
