@@ -11,7 +11,7 @@
 //!   [`schema`] holds the declared event types;
 //! - events: [`decode`] makes an [`event`] of a message, keeping only what the program reads; the [`engine`] turns
 //!   events in order of time into [`alert`]s;
-//! - `replay` runs files through engines on all cores; `workload` generates events to measure with.
+//! - [`replay`] runs files through engines on all cores; [`workload`] generates events to measure with.
 //!
 //! The core (`event`, `schema`, `program`, `lang`, `engine`, `alert`, `decode`) is synchronous and pure: no clock, no
 //! files, no runtime. The same events give the same alerts with the same ids, on any number of threads or copies.
@@ -28,7 +28,7 @@ pub mod replay;
 pub mod ruleset;
 pub mod ruletest;
 pub mod schema;
+pub mod source;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
-pub mod source;
 pub mod workload;

@@ -1,4 +1,5 @@
 //! The integration tests, one binary: each more would link librdkafka again.
 
 mod engine;
+mod lang;
 mod tidy;

@@ -1,5 +1,7 @@
 //! One JSON object a line, for editors and scripts.
 
+use std::fmt::Write as _;
+
 use serde::Serialize;
 
 use crate::diagnostic::{Diagnostic, SourceMap};
@@ -26,7 +28,8 @@ struct Object<'a> {
 struct Replacement<'a> {
     start: u32,
     end: u32,
-    replacement: &'a str,
+    #[serde(rename = "replacement")]
+    text: &'a str,
 }
 
 /// A diagnostic as one line.
@@ -48,7 +51,7 @@ pub(super) fn render(diagnostic: &Diagnostic, sources: &SourceMap) -> String {
         fix: diagnostic.fix.as_ref().map(|fix| Replacement {
             start: fix.span.start,
             end: fix.span.end,
-            replacement: &fix.replacement,
+            text: &fix.replacement,
         }),
         meaning: diagnostic.code.meaning(),
     };
@@ -57,7 +60,7 @@ pub(super) fn render(diagnostic: &Diagnostic, sources: &SourceMap) -> String {
     for c in json.chars() {
         // JSON leaves C1 controls and turns of direction as they are; a terminal does not.
         if super::commands_terminal(c) {
-            out.push_str(&format!("\\u{:04x}", u32::from(c)));
+            write!(out, "\\u{:04x}", u32::from(c)).expect("writing to a string cannot fail");
         } else {
             out.push(c);
         }

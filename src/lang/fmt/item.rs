@@ -277,7 +277,7 @@ fn alert_rest(alert: &Alert) -> Option<String> {
         parts.push(format!("to {}", joined(&alert.targets, |target| name(target, Place::Name))));
     }
     if !alert.tags.is_empty() {
-        parts.push(format!("tags {}", joined(&alert.tags, |tag| self::tag(tag))));
+        parts.push(format!("tags {}", joined(&alert.tags, self::tag)));
     }
     if let Some(once) = &alert.at_most_once {
         parts.push(format!("at most once per {}", duration(once.node)));
@@ -371,13 +371,13 @@ fn write_expect(expect: &Expect) -> String {
     match expect.count {
         ExpectCount::Nothing => line.push_str("nothing"),
         ExpectCount::Once => line.push_str("once"),
-        ExpectCount::Times(n) => line.push_str(&format!("{n} times")),
+        ExpectCount::Times(n) => line.extend([&*n.to_string(), " times"]),
     }
     if let Some(at) = &expect.at {
-        line.push_str(&format!(" at {}", short_duration(at.node)));
+        line.extend([" at ", &*short_duration(at.node)]);
     }
     if let Some(with) = &expect.with {
-        line.push_str(&format!(" with {}", expr::text(with)));
+        line.extend([" with ", &*expr::text(with)]);
     }
     line
 }

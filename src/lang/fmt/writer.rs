@@ -61,13 +61,14 @@ impl<'a> Writer<'a> {
         let first = self.out.is_empty();
         while let Some(comment) = self.next_before(start) {
             let at = comment.span.range().start;
-            if first || (self.alone(at) && !(self.indented(at) && self.joined_to_last(at))) {
+            if first || self.leads_next(at) {
                 break;
             }
             self.comment(comment, 2);
         }
         let at_end = start == usize::MAX;
-        if !first && !(at_end && self.comments.is_empty()) {
+        let more = !at_end || !self.comments.is_empty();
+        if more && !first {
             self.out.push('\n');
         }
         let mut any = false;
@@ -76,6 +77,7 @@ impl<'a> Writer<'a> {
                 self.out.push('\n');
             }
             any = true;
+            // What stands here follows an empty line, or another comment: it cannot end the last line.
             self.commented = true;
             self.comment(comment, 0);
         }
@@ -113,6 +115,12 @@ impl<'a> Writer<'a> {
     /// Whether nothing but white space stands before a place on its line.
     fn alone(&self, at: usize) -> bool {
         self.line_before(at).chars().all(|c| c.is_whitespace() || c == '\u{FEFF}')
+    }
+
+    /// Whether a comment belongs to the item after it: it stands alone, and neither below a clause nor indented as one.
+    fn leads_next(&self, at: usize) -> bool {
+        let of_the_last = self.indented(at) && self.joined_to_last(at);
+        self.alone(at) && !of_the_last
     }
 
     fn indented(&self, at: usize) -> bool {

@@ -55,7 +55,8 @@ fn misspelt_here(token: &str, span: Span, keywords: &[&'static str]) -> Option<D
 
 /// A misspelt keyword is often taken for a name, and the error found only after it.
 fn misspelt_before(context: &Context<'_>, at: usize, keywords: &[&'static str]) -> Option<Diagnostic> {
-    const AFTER_STEP: &[&str] = &["where", "then", "within", "unless", "alert", "every", "next", "and", "or", "not", "expect"];
+    const AFTER_STEP: &[&str] =
+        &["where", "then", "within", "unless", "alert", "every", "next", "and", "or", "not", "expect"];
     let before = &context.text[context.base..at];
     words_before(before).find_map(|(start, word)| {
         if KEYWORDS.contains(&word) {
@@ -252,8 +253,7 @@ fn begins_with(part: Rule) -> &'static [&'static str] {
         Rule::kw_or => &["or"],
         Rule::kw_and => &["and"],
         Rule::kw_not => &["not"],
-        Rule::kw_is | Rule::is_missing | Rule::is_new => &["is"],
-        Rule::compare | Rule::compare_op => &["is"],
+        Rule::kw_is | Rule::is_missing | Rule::is_new | Rule::compare | Rule::compare_op => &["is"],
         Rule::kw_in | Rule::is_in => &["in", "not"],
         Rule::over | Rule::window | Rule::kw_over => &["over"],
         Rule::after_idle | Rule::kw_after => &["after"],

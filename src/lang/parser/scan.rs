@@ -41,7 +41,6 @@ pub(super) fn scan(file: FileId, text: &str) -> Scan {
         open: Vec::new(),
         too_deep: false,
         message: Message::No,
-        after_item_word: false,
         line_start: true,
         out: Scan::default(),
     };
@@ -75,7 +74,6 @@ struct Scanner<'a> {
     /// Whether the limit was passed since the last place where brackets are closed.
     too_deep: bool,
     message: Message,
-    after_item_word: bool,
     line_start: bool,
     out: Scan,
 }
@@ -114,7 +112,6 @@ impl Scanner<'_> {
             b'0'..=b'9' | b'-' if self.message == Message::AfterScore => self.score(),
             _ => {
                 self.message = Message::No;
-                self.after_item_word = false;
                 self.at += self.text[self.at..].chars().next().map_or(1, char::len_utf8);
             }
         }
@@ -131,12 +128,11 @@ impl Scanner<'_> {
         }
         let field = start > 0 && self.bytes[start - 1] == b'.';
         self.message = match (word, self.message) {
-            ("alert", _) if !self.after_item_word && !field => Message::AfterAlert,
+            ("alert", _) if !field => Message::AfterAlert,
             ("score", Message::AfterAlert | Message::AfterSeverity) => Message::AfterScore,
             (_, Message::AfterAlert) if !words::KEYWORDS.contains(&word) => Message::AfterSeverity,
             _ => Message::No,
         };
-        self.after_item_word = ITEM_WORDS.contains(&word);
     }
 
     /// The number of a score, as the grammar reads it.
@@ -182,7 +178,6 @@ impl Scanner<'_> {
     /// A text in which braces are characters.
     fn plain_text(&mut self) {
         let start = self.at;
-        self.after_item_word = false;
         self.at += 1;
         loop {
             match self.bytes.get(self.at) {
@@ -198,7 +193,6 @@ impl Scanner<'_> {
     fn template(&mut self) {
         let start = self.at;
         self.message = Message::No;
-        self.after_item_word = false;
         self.at += 1;
         self.template_from(start);
     }
@@ -233,7 +227,6 @@ impl Scanner<'_> {
     fn quoted_name(&mut self) {
         let start = self.at;
         self.message = if self.message == Message::AfterAlert { Message::AfterSeverity } else { Message::No };
-        self.after_item_word = false;
         let rest = &self.bytes[start + 1..];
         match memchr::memchr2(b'`', b'\n', rest).map(|n| (n, rest[n])) {
             Some((n, b'`')) => self.at = start + n + 2,
@@ -246,7 +239,6 @@ impl Scanner<'_> {
 
     fn push(&mut self, bracket: u8) {
         self.message = Message::No;
-        self.after_item_word = false;
         if self.open.iter().filter(|(b, _)| *b != b'"').count() >= DEPTH_MAX && !self.too_deep {
             self.too_deep = true;
             let problem =
@@ -266,7 +258,6 @@ impl Scanner<'_> {
 
     fn pop(&mut self, bracket: u8) {
         self.message = Message::No;
-        self.after_item_word = false;
         let opening = match bracket {
             b')' => b'(',
             b']' => b'[',
@@ -299,7 +290,9 @@ impl Scanner<'_> {
 
     /// Where no bracket can be open any more.
     fn close_all(&mut self) {
-        self.too_deep = false;
+        if std::mem::take(&mut self.too_deep) {
+            self.open.clear();
+        }
         if let Some(&(bracket, start)) = self.open.last() {
             let bracket = char::from(bracket);
             let span = Span::new(self.file, start..start + 1);

@@ -39,6 +39,7 @@ fn every_code_of_the_parser_can_be_had() {
         ("rule r on login where 1 < amount < 5 alert high", "E001"),
         ("rule r on login where name is \"\\d\" alert high", "E001"),
         ("rul r on login alert high", "E002"),
+        ("rule r\n  on login\n  alert high\nrle s\n  on login\n  alert high", "E002"),
         ("rule r on login wher amount > 5 alert high", "E002"),
         ("rule r on login a whithin 5 minutes alert high", "E002"),
         ("rule r on login where amount > 100 whitin 5 minutes alert high", "E002"),
@@ -140,4 +141,12 @@ fn words_agree_with_the_grammar() {
 fn a_forgotten_alert_part_is_no_error_of_the_form() {
     assert!(in_rule("  alert").is_empty());
     assert!(in_rule("  alert score 5 \"m\" to a tags b, \"c {d\" at most once per 5 m").is_empty());
+}
+
+/// A field called like an item, at the end of the clause before `alert`, once made the message a text without holes,
+/// so that its nested text was reported as not closed.
+#[test]
+fn a_message_is_seen_after_any_clause() {
+    assert!(in_rule("  unless test\n  alert high \"{lower(\"A\")}\"").is_empty());
+    assert!(codes("rule `alert` \"{\" on login alert high \"{f(\"x\")}\"").is_empty());
 }

@@ -117,14 +117,12 @@ impl Builder<'_> {
             hex => {
                 let digits = hex.trim_start_matches("u{").trim_end_matches('}');
                 let character = u32::from_str_radix(digits, 16).ok().and_then(char::from_u32);
-                character.map(String::from).unwrap_or_else(|| {
-                    let span = self.span(part);
-                    self.refuse(
-                        Diagnostic::new(Code::NumberRange, span, format!("`{written}` is no character"))
-                            .at("no character has this number"),
-                    );
-                    String::new()
-                })
+                if character.is_none() {
+                    let problem =
+                        Diagnostic::new(Code::NumberRange, self.span(part), format!("`{written}` is no character"));
+                    self.refuse(problem.at("no character has this number"));
+                }
+                character.map(String::from).unwrap_or_default()
             }
         }
     }
