@@ -5,3 +5,5 @@ pub mod event;
 pub mod lang;
 pub mod program;
 pub mod schema;
+pub mod secret;
+pub mod sink;
