@@ -28,6 +28,8 @@ pub mod replay;
 pub mod ruleset;
 pub mod ruletest;
 pub mod schema;
+pub mod secret;
+pub mod sink;
 pub mod source;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;

@@ -2,4 +2,5 @@
 
 mod engine;
 mod lang;
+mod sink;
 mod tidy;

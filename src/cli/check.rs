@@ -11,7 +11,9 @@ use crate::ruleset::RuleSet;
 
 /// Check rule files: all problems at once, each with its place, its cause and its fix
 #[derive(Debug, Args)]
-#[command(after_help = "Exit codes: 0 no errors; 1 only warnings, with --strict; 2 errors in the rules; 3 a file cannot be read.")]
+#[command(
+    after_help = "Exit codes: 0 no errors; 1 only warnings, with --strict; 2 errors in the rules; 3 a file cannot be read."
+)]
 pub(super) struct Arguments {
     /// Rule files, and folders of them
     #[arg(required = true, value_name = "PATH")]
@@ -54,7 +56,11 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
 fn summary(set: &RuleSet, errors: usize, warnings: usize) -> String {
     let files = plural(set.files.len(), "file");
     let problems = match (errors, warnings) {
-        (0, 0) => format!("{}, {}, no problems", plural(set.checked.program.rules.len(), "rule"), plural(set.checked.tests.len(), "test")),
+        (0, 0) => format!(
+            "{}, {}, no problems",
+            plural(set.checked.program.rules.len(), "rule"),
+            plural(set.checked.tests.len(), "test")
+        ),
         (errors, warnings) => format!("{}, {}", plural(errors, "error"), plural(warnings, "warning")),
     };
     format!("{files}: {problems}")

@@ -14,7 +14,9 @@ use crate::ruleset;
 
 /// Write rule files in their one form, comments kept
 #[derive(Debug, Args)]
-#[command(after_help = "Exit codes: 0 done; 1 with --check, a file would change; 2 a file cannot be parsed; 3 it cannot be read or written.")]
+#[command(
+    after_help = "Exit codes: 0 done; 1 with --check, a file would change; 2 a file cannot be parsed; 3 it cannot be read or written."
+)]
 pub(super) struct Arguments {
     /// Rule files, and folders of them; `-` formats standard input to standard output
     #[arg(required = true, value_name = "PATH")]

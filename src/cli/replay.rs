@@ -187,7 +187,10 @@ impl Printer {
                 output::complain(format_args!("{}: {} events without its key", rule.name, stats.missing_key));
             }
             if stats.suppressed > 0 {
-                output::complain(format_args!("{}: {} alerts suppressed by `at most once per`", rule.name, stats.suppressed));
+                output::complain(format_args!(
+                    "{}: {} alerts suppressed by `at most once per`",
+                    rule.name, stats.suppressed
+                ));
             }
         }
         Ok(())
@@ -231,9 +234,10 @@ impl Observer for Printer {
         debug_assert!(told <= Instant::now());
         self.told = Some(Instant::now());
         let rate = events as f64 / self.started.elapsed().as_secs_f64();
-        let part = progress.bytes_total.filter(|total| *total > 0).map_or_else(String::new, |total| {
-            format!("{:3.0} %, ", progress.bytes_read as f64 * 100.0 / total as f64)
-        });
+        let part = progress
+            .bytes_total
+            .filter(|total| *total > 0)
+            .map_or_else(String::new, |total| format!("{:3.0} %, ", progress.bytes_read as f64 * 100.0 / total as f64));
         drop(write!(io::stderr(), "\r\x1b[K{part}{events} events, {rate:.0} events/s"));
         Ok(())
     }

@@ -13,7 +13,9 @@ use crate::program::{Condition, Rule, StepId};
 pub fn holds_of_alert(condition: &Condition, rule: &Rule, alert: &Alert) -> bool {
     let mut run = Run::new(NONE, alert.started_ms, alert.time_ms);
     for event in &alert.events {
-        let Some(step) = (0..).map(StepId).zip(&rule.steps).find(|(_, step)| step.label == event.step) else { continue };
+        let Some(step) = (0..).map(StepId).zip(&rule.steps).find(|(_, step)| step.label == event.step) else {
+            continue;
+        };
         let taken = Taken {
             type_id: event.type_id,
             time_ms: event.time_ms,

@@ -61,7 +61,8 @@ struct Run<'a> {
 impl Run<'_> {
     fn failures(&self) -> Vec<String> {
         let expectations = &self.test.expectations;
-        let mut failures: Vec<String> = expectations.iter().filter_map(|expected| self.count_failure(expected)).collect();
+        let mut failures: Vec<String> =
+            expectations.iter().filter_map(|expected| self.count_failure(expected)).collect();
         for alert in self.alerts.iter().filter(|alert| self.is_unexpected(alert)) {
             failures.push(format!("not expected: {}", describe(alert)));
         }
@@ -122,5 +123,10 @@ fn describe(alert: &Alert) -> String {
     let at = reason::since_start(alert.time_ms - EPOCH_MS);
     let key: Vec<String> =
         alert.key.iter().map(|(name, value)| format!("{name} {}", crate::alert::render_value(value))).collect();
-    format!("{} at {at} for {}: {}", alert.rule_name, if key.is_empty() { "all".to_owned() } else { key.join(", ") }, alert.message)
+    format!(
+        "{} at {at} for {}: {}",
+        alert.rule_name,
+        if key.is_empty() { "all".to_owned() } else { key.join(", ") },
+        alert.message
+    )
 }

@@ -81,7 +81,9 @@ impl Fixture {
                         failures.push(format!("{ALERTS}:{}: {}\n  got {alert}", at + 1, differences.join("; ")));
                     }
                 }
-                (Some(expected), None) => failures.push(format!("{ALERTS}:{}: expected, and did not come: {expected}", at + 1)),
+                (Some(expected), None) => {
+                    failures.push(format!("{ALERTS}:{}: expected, and did not come: {expected}", at + 1))
+                }
                 (None, Some(alert)) => failures.push(format!("not expected: {alert}")),
                 (None, None) => {}
             }
@@ -155,7 +157,8 @@ fn differences(path: &str, expected: &Json, got: &Json) -> Vec<String> {
             expected.iter().flat_map(field).collect()
         }
         (Json::Array(expected), Json::Array(got)) if expected.len() == got.len() => {
-            let element = |(at, (expected, got)): (usize, (&Json, &Json))| differences(&format!("{path}[{at}]"), expected, got);
+            let element =
+                |(at, (expected, got)): (usize, (&Json, &Json))| differences(&format!("{path}[{at}]"), expected, got);
             expected.iter().zip(got).enumerate().flat_map(element).collect()
         }
         (Json::Number(a), Json::Number(b)) if a.as_f64() == b.as_f64() => Vec::new(),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use proptest::strategy::{Strategy, ValueTree};
-use proptest::test_runner::{Config, TestRng, TestRunner, RngAlgorithm};
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use serde_json::{Map, Value as Json, json};
 use tripline::alert::{Alert, AlertRecord};
 use tripline::decode::{DecodeLimits, FieldNames, JsonDecoder, TypeSource};
@@ -69,8 +69,10 @@ fn judge(case: &Case) -> Result<usize, String> {
     let program = Arc::new(checked.program);
     let mut count = 0;
     for (end, oracle_end) in [(End::LastEvent, oracle::End::LastEvent), (End::Flush, oracle::End::Flush)] {
-        let expected: Vec<Said> =
-            oracle::evaluate(files, &case.events, oracle_end).iter().map(|said| Said::expected(said, &program)).collect();
+        let expected: Vec<Said> = oracle::evaluate(files, &case.events, oracle_end)
+            .iter()
+            .map(|said| Said::expected(said, &program))
+            .collect();
         let one = run(&program, &case.events, end, 1);
         for (way, alerts) in [("stream", &run_stream(&program, &case.events, end)), ("1 shard", &one)] {
             let said: Vec<Said> = alerts.iter().map(Said::of).collect();
@@ -133,7 +135,13 @@ impl Said {
             let taken: Vec<_> = said.events.iter().filter(|(label, _)| *label == *step.label).collect();
             let last = taken.len().saturating_sub(EVENTS_AT_EACH_END);
             let kept = |at: usize| !step.or_more || at < EVENTS_AT_EACH_END || at >= last;
-            events.extend(taken.iter().enumerate().filter(|(at, _)| kept(*at)).map(|(_, (label, at))| (label.clone(), *at as u64)));
+            events.extend(
+                taken
+                    .iter()
+                    .enumerate()
+                    .filter(|(at, _)| kept(*at))
+                    .map(|(_, (label, at))| (label.clone(), *at as u64)),
+            );
         }
         Said {
             rule: said.rule.clone(),
