@@ -1,6 +1,7 @@
 //! placeholder
 pub mod alert;
 pub mod diagnostic;
+pub mod engine;
 pub mod event;
 pub mod lang;
 pub mod program;

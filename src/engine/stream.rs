@@ -60,6 +60,12 @@ impl Stream {
         }
     }
 
+    /// Names the sources, by their number: an event without an id is told from others by its place in them, so the
+    /// names are part of its alerts' ids.
+    pub fn name_sources(&mut self, names: Arc<[String]>) {
+        self.engine.name_sources(names);
+    }
+
     /// Takes an event of an input, in order of arrival; alerts that follow are added to `alerts`. An event that has to
     /// wait is taken out of `event`; otherwise its memory stays with the caller for the next one.
     ///

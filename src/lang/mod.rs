@@ -1,2 +1,4 @@
 //! placeholder
 pub mod ast;
+pub mod functions;
+pub mod types;

@@ -1,0 +1,269 @@
+//! One program over events in order of time.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::hash::{BuildHasher, Hasher};
+use std::sync::Arc;
+
+use hashbrown::DefaultHashBuilder;
+
+use crate::alert::Alert;
+use crate::engine::emit;
+use crate::engine::nfa::{self, Completed, Offer};
+use crate::engine::runs::{KeyTable, Runs};
+use crate::engine::suppress::Suppressor;
+use crate::event::{Event, KeyBuilder};
+use crate::program::{Dispatch, Program, Rule, RuleId, Strategy};
+
+/// What fires at the end of a finite input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum End {
+    /// Deadlines up to the last event's time, inclusive: the input is complete up to there.
+    #[default]
+    LastEvent,
+    /// All deadlines.
+    Flush,
+}
+
+/// What an engine has counted since it began.
+#[derive(Clone, Debug, Default)]
+pub struct Stats {
+    /// Events that were judged.
+    pub events: u64,
+    /// Of these, events of a type that is not declared.
+    pub undeclared: u64,
+    /// By rule.
+    pub rules: Vec<RuleStats>,
+}
+
+/// What has been counted for a rule.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RuleStats {
+    /// Alerts that were sent.
+    pub alerts: u64,
+    /// Alerts that `at most once per` held back.
+    pub suppressed: u64,
+    /// Events that the rule did not see because a part of its key is missing.
+    pub missing_key: u64,
+}
+
+/// A program with its state. Events must come in order of time.
+#[derive(Debug)]
+pub struct Engine {
+    program: Arc<Program>,
+    sources: Arc<[String]>,
+    hasher: DefaultHashBuilder,
+    /// By key.
+    tables: Vec<KeyTable>,
+    /// By rule.
+    rules: Vec<RuleState>,
+    /// For each rule with a waiting run one time that is not after the end of its first wait.
+    timers: BinaryHeap<Reverse<(i64, RuleId)>>,
+    key: KeyBuilder,
+    stats: Stats,
+    now_ms: i64,
+    swept_ms: i64,
+}
+
+#[derive(Debug, Default)]
+struct RuleState {
+    runs: Runs,
+    suppressor: Suppressor,
+    timer_set: bool,
+}
+
+/// Runs whose time has passed are cleared at this distance of event time, so that the clearing of a rule that nothing
+/// touches costs nothing per event.
+const SWEEP_MS: i64 = 1_000;
+
+impl Engine {
+    /// An engine at the beginning of its input.
+    pub fn new(program: Arc<Program>) -> Engine {
+        Engine {
+            sources: Arc::from([]),
+            hasher: DefaultHashBuilder::default(),
+            tables: program.keys.iter().map(|_| KeyTable::default()).collect(),
+            rules: program.rules.iter().map(|_| RuleState::default()).collect(),
+            timers: BinaryHeap::new(),
+            key: KeyBuilder::default(),
+            stats: Stats { rules: vec![RuleStats::default(); program.rules.len()], ..Stats::default() },
+            now_ms: i64::MIN,
+            swept_ms: i64::MIN,
+            program,
+        }
+    }
+
+    /// Names the sources, by their number: an event without an id is told from others by its place in them.
+    pub fn name_sources(&mut self, names: Arc<[String]>) {
+        self.sources = names;
+    }
+
+    /// Judges an event, which is not before the last one. Waits that ended before it fire first.
+    #[inline]
+    pub fn on_event(&mut self, event: &Event, alerts: &mut Vec<Alert>) {
+        debug_assert!(event.time_ms >= self.now_ms, "events come in order of time");
+        self.now_ms = event.time_ms;
+        self.fire(event.time_ms, alerts);
+        self.stats.events += 1;
+        let Some(type_id) = event.type_id else {
+            self.stats.undeclared += 1;
+            return;
+        };
+        let program = Arc::clone(&self.program);
+        for dispatch in &program.types[type_id.index()].dispatch {
+            self.dispatch(&program, dispatch, event, alerts);
+        }
+    }
+
+    /// Fires the waits that ended before the watermark, and forgets runs whose time has passed.
+    pub fn advance(&mut self, watermark_ms: i64, alerts: &mut Vec<Alert>) {
+        self.fire(watermark_ms, alerts);
+        if watermark_ms.saturating_sub(self.swept_ms) >= SWEEP_MS {
+            self.swept_ms = watermark_ms;
+            let program = Arc::clone(&self.program);
+            for rule in &program.rules {
+                self.sweep(rule, watermark_ms, usize::MAX);
+            }
+        }
+    }
+
+    /// The input has ended at `last_ms`.
+    pub fn finish(&mut self, end: End, last_ms: Option<i64>, alerts: &mut Vec<Alert>) {
+        match (end, last_ms) {
+            (End::Flush, _) => self.fire(i64::MAX, alerts),
+            (End::LastEvent, Some(last_ms)) => self.fire(last_ms.saturating_add(1), alerts),
+            (End::LastEvent, None) => {}
+        }
+    }
+
+    /// What has been counted.
+    pub fn stats(&self) -> &Stats {
+        &self.stats
+    }
+
+    /// How many runs are open.
+    pub fn open_runs(&self) -> usize {
+        self.rules.iter().map(|rule| rule.runs.len()).sum()
+    }
+
+    /// How many keys have something open.
+    pub fn open_keys(&self) -> usize {
+        self.tables.iter().map(KeyTable::len).sum()
+    }
+
+    fn dispatch(&mut self, program: &Program, dispatch: &Dispatch, event: &Event, alerts: &mut Vec<Alert>) {
+        self.key.clear();
+        if !dispatch.values.iter().all(|slot| self.key.push(&event.values[usize::from(*slot)])) {
+            for rule in &dispatch.rules {
+                self.stats.rules[rule.index()].missing_key += 1;
+            }
+            return;
+        }
+        let mut hasher = self.hasher.build_hasher();
+        hasher.write(self.key.as_bytes());
+        let hash = hasher.finish();
+        for rule in &dispatch.rules {
+            self.offer(program, &program.rules[rule.index()], hash, event, alerts);
+        }
+    }
+
+    fn offer(&mut self, program: &Program, rule: &Rule, hash: u64, event: &Event, alerts: &mut Vec<Alert>) {
+        let mut offer = Offer::new(rule, event);
+        let key = self.key.as_bytes();
+        let state = &mut self.rules[rule.id.index()];
+        let stats = &mut self.stats.rules[rule.id.index()];
+        let suppressor = &mut state.suppressor;
+        let mut send = |completed: Completed<'_>| {
+            send(program, &self.sources, suppressor, stats, key, &completed, alerts);
+        };
+        if rule.strategy == Strategy::Filter {
+            if offer.starts() {
+                offer.complete_at_once(send);
+            }
+            return;
+        }
+        let table = &mut self.tables[rule.key.index()];
+        let open = table.find(hash, key).filter(|row| table.list(*row, rule.id).is_some());
+        let used_up = open.is_some_and(|row| {
+            let used_up = offer.to_open_runs(&mut state.runs, table.list_mut(row, rule.id), &mut send);
+            table.tidy(row, rule.id);
+            used_up
+        });
+        if !used_up && offer.starts() {
+            let row = table.find_or_insert(hash, key);
+            offer.start(&mut state.runs, row, table.list_mut(row, rule.id));
+            self.sweep(rule, event.time_ms, 2);
+        }
+        self.set_timer(rule);
+    }
+
+    /// Forgets up to `most` runs of a rule whose `within` has passed.
+    fn sweep(&mut self, rule: &Rule, watermark_ms: i64, most: usize) {
+        let runs = &mut self.rules[rule.id.index()].runs;
+        for _ in 0..most {
+            let Some(row) = runs.expired(watermark_ms) else { break };
+            nfa::expire(rule, runs, &mut self.tables[rule.key.index()], row);
+        }
+    }
+
+    fn set_timer(&mut self, rule: &Rule) {
+        let state = &mut self.rules[rule.id.index()];
+        if !state.timer_set
+            && let Some(ends_ms) = state.runs.next_wait_end()
+        {
+            state.timer_set = true;
+            self.timers.push(Reverse((ends_ms, rule.id)));
+        }
+    }
+
+    /// Fires the waits that ended before a time, the earliest first; at equal times in the order of rules, and within
+    /// a rule the run that began to wait first.
+    #[inline]
+    fn fire(&mut self, before_ms: i64, alerts: &mut Vec<Alert>) {
+        while self.timers.peek().is_some_and(|Reverse((ends_ms, _))| *ends_ms < before_ms) {
+            self.fire_next(alerts);
+        }
+    }
+
+    fn fire_next(&mut self, alerts: &mut Vec<Alert>) {
+        let Some(Reverse((due_ms, id))) = self.timers.pop() else { return };
+        let program = Arc::clone(&self.program);
+        let rule = &program.rules[id.index()];
+        let state = &mut self.rules[id.index()];
+        state.timer_set = false;
+        // The timer was set for a run that may have ended meanwhile; then it is set again for the one now first.
+        if let Some(row) = state.runs.wait_over(due_ms.saturating_add(1)) {
+            let stats = &mut self.stats.rules[id.index()];
+            let (sources, suppressor) = (&self.sources, &mut state.suppressor);
+            let table = &mut self.tables[rule.key.index()];
+            nfa::wait_ended(rule, &mut state.runs, table, row, |table, key, completed| {
+                send(&program, sources, suppressor, stats, table.key(key).as_bytes(), &completed, alerts);
+            });
+        }
+        self.set_timer(rule);
+    }
+}
+
+/// Makes an alert of a completed run, unless `at most once per` holds it back.
+fn send(
+    program: &Program,
+    sources: &[String],
+    suppressor: &mut Suppressor,
+    stats: &mut RuleStats,
+    key: &[u8],
+    completed: &Completed<'_>,
+    alerts: &mut Vec<Alert>,
+) {
+    let suppressed = match completed.rule.alert.at_most_once_ms {
+        Some(ms) => suppressor.admit(key, completed.time_ms, ms),
+        None => Some(0),
+    };
+    let Some(suppressed) = suppressed else {
+        stats.suppressed += 1;
+        return;
+    };
+    stats.alerts += 1;
+    let mut alert = emit::alert(program, sources, key, completed);
+    alert.suppressed = suppressed;
+    alerts.push(alert);
+}

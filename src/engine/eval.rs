@@ -1,0 +1,195 @@
+//! Conditions and values. Slots were resolved when the rule was compiled; a lookup here is an index.
+
+use std::borrow::Cow;
+
+use hashbrown::HashSet;
+use smallvec::SmallVec;
+
+use crate::engine::compare;
+use crate::engine::runs::{Taken, Trail};
+use crate::event::{Event, KeyBuilder, Value};
+use crate::program::{Aggregate, Arithmetic, CaptureId, Condition, Expr, StepId};
+
+/// What an expression can see.
+#[derive(Clone, Copy)]
+pub(super) struct Context<'a> {
+    /// The event at hand; none in a message.
+    pub(super) event: Option<&'a Event>,
+    /// What the run has taken so far; none where there is no run yet.
+    pub(super) trail: Option<Trail<'a>>,
+    /// The parts of the key; only messages read them.
+    pub(super) key: &'a [Value],
+}
+
+impl<'a> Context<'a> {
+    fn taken(&self, step: StepId) -> Option<&'a Taken> {
+        self.trail.and_then(|trail| trail.last_of(step))
+    }
+}
+
+static MISSING: Value = Value::Missing;
+
+/// Whether a condition holds.
+pub(super) fn holds(condition: &Condition, context: Context<'_>) -> bool {
+    match condition {
+        Condition::All(parts) => parts.iter().all(|part| holds(part, context)),
+        Condition::Any(parts) => parts.iter().any(|part| holds(part, context)),
+        Condition::Not(part) => !holds(part, context),
+        Condition::Compare(comparison, left, right) => {
+            compare::holds(*comparison, &value(left, context), &value(right, context))
+        }
+        Condition::In { operand, negated, values } => is_in(&value(operand, context), values, *negated),
+        Condition::IsMissing(operand) => value(operand, context).is_missing(),
+        Condition::IsTrue(operand) => matches!(*value(operand, context), Value::Boolean(true)),
+    }
+}
+
+fn is_in(operand: &Value, values: &[Value], negated: bool) -> bool {
+    !operand.is_missing() && values.iter().any(|value| compare::equal(operand, value) == Some(true)) != negated
+}
+
+/// The value of an expression.
+pub(super) fn value<'a>(expr: &'a Expr, context: Context<'a>) -> Cow<'a, Value> {
+    let owned = match expr {
+        Expr::Constant(constant) => return Cow::Borrowed(constant),
+        Expr::Field(slot) => {
+            let field = context.event.and_then(|event| event.values.get(usize::from(*slot)));
+            return Cow::Borrowed(field.unwrap_or(&MISSING));
+        }
+        Expr::Captured(step, capture) => {
+            let taken = context.taken(*step);
+            return Cow::Borrowed(taken.map_or(&MISSING, |taken| &taken.values[capture.index()]));
+        }
+        Expr::Key(part) => return Cow::Borrowed(context.key.get(usize::from(*part)).unwrap_or(&MISSING)),
+        Expr::Time => context.event.map_or(Value::Missing, |event| Value::Time(event.time_ms)),
+        Expr::CapturedTime(step) => context.taken(*step).map_or(Value::Missing, |taken| Value::Time(taken.time_ms)),
+        Expr::StepAggregate(aggregate, step, capture) => step_aggregate(*aggregate, *step, *capture, context),
+        Expr::Arithmetic(operation, operands) => {
+            arithmetic(*operation, &value(&operands.0, context), &value(&operands.1, context))
+        }
+        Expr::Negate(operand) => negate(&value(operand, context)),
+        Expr::Call(function, args) => {
+            let args: SmallVec<[Cow<'_, Value>; 4]> = args.iter().map(|arg| value(arg, context)).collect();
+            let args: SmallVec<[&Value; 4]> = args.iter().map(AsRef::as_ref).collect();
+            (function.call)(&args)
+        }
+        Expr::Condition(condition) => Value::Boolean(holds(condition, context)),
+    };
+    Cow::Owned(owned)
+}
+
+/// Arithmetic of two values: integers stay integers, except that a quotient is always a number; times and lengths of
+/// time are whole ms.
+fn arithmetic(operation: Arithmetic, left: &Value, right: &Value) -> Value {
+    match (left, right) {
+        _ if operation == Arithmetic::Divide => both_numbers(operation, left, right),
+        (Value::Integer(a), Value::Integer(b)) | (Value::Time(a), Value::Time(b)) => {
+            integers(operation, *a, *b).map_or(Value::Missing, Value::Integer)
+        }
+        (Value::Time(a), Value::Integer(b)) => integers(operation, *a, *b).map_or(Value::Missing, Value::Time),
+        _ => both_numbers(operation, left, right),
+    }
+}
+
+fn both_numbers(operation: Arithmetic, left: &Value, right: &Value) -> Value {
+    match (number(left), number(right)) {
+        (Some(a), Some(b)) => numbers(operation, a, b),
+        _ => Value::Missing,
+    }
+}
+
+fn integers(operation: Arithmetic, a: i64, b: i64) -> Option<i64> {
+    match operation {
+        Arithmetic::Add => a.checked_add(b),
+        Arithmetic::Subtract => a.checked_sub(b),
+        Arithmetic::Multiply => a.checked_mul(b),
+        Arithmetic::Divide => None,
+    }
+}
+
+fn numbers(operation: Arithmetic, a: f64, b: f64) -> Value {
+    Value::number(match operation {
+        Arithmetic::Add => a + b,
+        Arithmetic::Subtract => a - b,
+        Arithmetic::Multiply => a * b,
+        Arithmetic::Divide => a / b,
+    })
+}
+
+/// A number from a number or integer.
+fn number(value: &Value) -> Option<f64> {
+    match value {
+        Value::Integer(i) => Some(*i as f64),
+        Value::Number(n) => Some(*n),
+        _ => None,
+    }
+}
+
+fn negate(value: &Value) -> Value {
+    match value {
+        Value::Integer(i) => i.checked_neg().map_or(Value::Missing, Value::Integer),
+        Value::Number(n) => Value::Number(-n),
+        _ => Value::Missing,
+    }
+}
+
+/// An aggregate over the events that a repeated step has taken.
+fn step_aggregate(aggregate: Aggregate, step: StepId, capture: Option<CaptureId>, context: Context<'_>) -> Value {
+    let Some(trail) = context.trail else { return empty(aggregate) };
+    let field = |taken: &Taken| capture.map_or(Value::Missing, |capture| taken.values[capture.index()].clone());
+    match aggregate {
+        Aggregate::Count => integer(trail.count_of(step)),
+        Aggregate::First => trail.first_of(step).map_or(Value::Missing, field),
+        Aggregate::Last => trail.last_of(step).map_or(Value::Missing, field),
+        Aggregate::Sum | Aggregate::Average | Aggregate::Minimum | Aggregate::Maximum | Aggregate::Distinct => {
+            fold(aggregate, trail.of(step).map(field).filter(|value| !value.is_missing()))
+        }
+    }
+}
+
+fn empty(aggregate: Aggregate) -> Value {
+    match aggregate {
+        Aggregate::Count | Aggregate::Distinct => Value::Integer(0),
+        _ => Value::Missing,
+    }
+}
+
+fn fold(aggregate: Aggregate, values: impl Iterator<Item = Value>) -> Value {
+    match aggregate {
+        Aggregate::Minimum => values.min_by(ordered).unwrap_or_default(),
+        Aggregate::Maximum => values.max_by(ordered).unwrap_or_default(),
+        Aggregate::Sum => values.reduce(|sum, value| arithmetic(Arithmetic::Add, &sum, &value)).unwrap_or_default(),
+        Aggregate::Average => average(values),
+        _ => integer(distinct(values)),
+    }
+}
+
+fn average(values: impl Iterator<Item = Value>) -> Value {
+    let (mut sum, mut count) = (0.0, 0_u32);
+    for value in values.filter_map(|value| number(&value)) {
+        sum += value;
+        count += 1;
+    }
+    numbers(Arithmetic::Divide, sum, f64::from(count))
+}
+
+/// Points and lists, which make no key, were refused when the rule was checked.
+fn distinct(values: impl Iterator<Item = Value>) -> usize {
+    let mut builder = KeyBuilder::default();
+    let mut seen = HashSet::new();
+    for value in values {
+        builder.clear();
+        if builder.push(&value) {
+            seen.insert(builder.key());
+        }
+    }
+    seen.len()
+}
+
+fn ordered(a: &Value, b: &Value) -> std::cmp::Ordering {
+    compare::order(a, b).unwrap_or(std::cmp::Ordering::Equal)
+}
+
+fn integer(count: usize) -> Value {
+    i64::try_from(count).map_or(Value::Missing, Value::Integer)
+}

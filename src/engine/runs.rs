@@ -1,0 +1,449 @@
+//! Where runs are kept. A run is one row of a slab, and stands in two lists at once, linked through the rows:
+//!
+//! - of its key: oldest start first, the order in which events are offered;
+//! - of its rule: by the time at which it ends by itself. Runs in positive steps all live for `within` from their
+//!   start, and waiting runs all wait for the same time, and time only grows, so each of the two is a queue: the next
+//!   to end stands at its head, and nothing is ever searched or scanned.
+//!
+//! A run that ends leaves both lists at once, in constant time, and a key whose last run ends leaves the key table: a
+//! key with nothing open costs nothing.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use hashbrown::HashTable;
+use smallvec::SmallVec;
+
+use crate::event::{EventId, Key, Position, Value};
+use crate::program::{RuleId, StepId};
+use crate::schema::TypeId;
+
+/// An event that a step took: what later conditions, the message and the evidence need of it.
+#[derive(Debug)]
+pub(super) struct Taken {
+    pub(super) type_id: TypeId,
+    pub(super) time_ms: i64,
+    pub(super) position: Position,
+    pub(super) id: Option<EventId>,
+    /// The step's captured fields.
+    pub(super) values: SmallVec<[Value; 2]>,
+}
+
+/// A row number; `NONE` is no row.
+pub(super) type Row = u32;
+pub(super) const NONE: Row = u32::MAX;
+
+/// A partial match.
+#[derive(Debug)]
+pub(super) struct Run {
+    /// Its key, as a row of the key table.
+    pub(super) key: Row,
+    /// The step that it is in; the number of steps when it waits for a final `then no`.
+    pub(super) step: StepId,
+    /// How many events the current step has taken.
+    pub(super) taken: u32,
+    /// The time of its first event.
+    pub(super) start_ms: i64,
+    /// The last time at which it is still open: its start plus `within`, or the end of its wait.
+    pub(super) ends_ms: i64,
+    /// The events that it has taken itself, in order.
+    pub(super) events: Vec<(StepId, Arc<Taken>)>,
+    /// The events that it has taken together with other runs of its key.
+    pub(super) spans: SmallVec<[Span; 0]>,
+    by_key: Links,
+    by_end: Links,
+    waiting: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Links {
+    before: Row,
+    after: Row,
+}
+
+const UNLINKED: Links = Links { before: NONE, after: NONE };
+
+impl Run {
+    /// A run that has taken nothing yet.
+    pub(super) fn new(key: Row, start_ms: i64, ends_ms: i64) -> Run {
+        Run {
+            key,
+            step: StepId(0),
+            taken: 0,
+            start_ms,
+            ends_ms,
+            events: Vec::new(),
+            spans: SmallVec::new(),
+            by_key: UNLINKED,
+            by_end: UNLINKED,
+            waiting: false,
+        }
+    }
+}
+
+/// The part of a key's shared list that a run has taken: from here, up to there once it has moved on.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Span {
+    pub(super) step: StepId,
+    pub(super) from: u64,
+    pub(super) to: Option<u64>,
+}
+
+/// The two ends of a list.
+#[derive(Clone, Copy, Debug)]
+struct Ends {
+    first: Row,
+    last: Row,
+}
+
+const EMPTY: Ends = Ends { first: NONE, last: NONE };
+
+/// All runs of one rule.
+#[derive(Debug)]
+pub(super) struct Runs {
+    rows: Vec<Option<Run>>,
+    free: Vec<Row>,
+    /// Runs in positive steps, by the end of their `within`.
+    moving: Ends,
+    /// Runs that wait for a final `then no`, by the end of their wait.
+    waiting: Ends,
+}
+
+impl Default for Runs {
+    fn default() -> Self {
+        Runs { rows: Vec::new(), free: Vec::new(), moving: EMPTY, waiting: EMPTY }
+    }
+}
+
+impl Runs {
+    /// How many runs are open.
+    pub(super) fn len(&self) -> usize {
+        self.rows.len() - self.free.len()
+    }
+
+    /// A run.
+    pub(super) fn get(&self, row: Row) -> &Run {
+        self.rows[row as usize].as_ref().expect("lists hold only open runs")
+    }
+
+    /// A run, to be changed.
+    pub(super) fn get_mut(&mut self, row: Row) -> &mut Run {
+        self.rows[row as usize].as_mut().expect("lists hold only open runs")
+    }
+
+    /// The next younger run of the same key.
+    pub(super) fn after_in_key(&self, row: Row) -> Row {
+        self.get(row).by_key.after
+    }
+
+    /// Opens a run, the youngest of its key.
+    pub(super) fn open(&mut self, run: Run, list: &mut RunList) -> Row {
+        let row = if let Some(row) = self.free.pop() {
+            self.rows[row as usize] = Some(run);
+            row
+        } else {
+            self.rows.push(Some(run));
+            Row::try_from(self.rows.len() - 1).expect("memory ends before 2^32 runs")
+        };
+        self.get_mut(row).by_key = Links { before: list.last, after: NONE };
+        if list.last == NONE {
+            list.first = row;
+        } else {
+            self.get_mut(list.last).by_key.after = row;
+        }
+        list.last = row;
+        self.queue(row);
+        row
+    }
+
+    /// Lets a run wait for a final `then no` until the given time.
+    pub(super) fn wait(&mut self, row: Row, until_ms: i64) {
+        self.unqueue(row);
+        let run = self.get_mut(row);
+        run.ends_ms = until_ms;
+        run.waiting = true;
+        self.queue(row);
+    }
+
+    /// Ends a run: it leaves its lists.
+    pub(super) fn close(&mut self, row: Row, list: &mut RunList) -> Run {
+        self.unqueue(row);
+        let Links { before, after } = self.get(row).by_key;
+        match before {
+            NONE => list.first = after,
+            before => self.get_mut(before).by_key.after = after,
+        }
+        match after {
+            NONE => list.last = before,
+            after => self.get_mut(after).by_key.before = before,
+        }
+        self.free.push(row);
+        let run = self.rows[row as usize].take().expect("lists hold only open runs");
+        list.shared.iter_mut().for_each(|shared| shared.release(&run));
+        run
+    }
+
+    /// The waiting run whose time ends first, if it ends before the watermark.
+    pub(super) fn wait_over(&self, watermark_ms: i64) -> Option<Row> {
+        self.next_wait_end().filter(|ends_ms| *ends_ms < watermark_ms).map(|_| self.waiting.first)
+    }
+
+    /// When the next wait ends.
+    pub(super) fn next_wait_end(&self) -> Option<i64> {
+        (self.waiting.first != NONE).then(|| self.get(self.waiting.first).ends_ms)
+    }
+
+    /// The run in a positive step whose `within` has passed before the watermark.
+    pub(super) fn expired(&self, watermark_ms: i64) -> Option<Row> {
+        let first = self.moving.first;
+        (first != NONE && self.get(first).ends_ms < watermark_ms).then_some(first)
+    }
+
+    fn ends_of(&mut self, waiting: bool) -> &mut Ends {
+        if waiting { &mut self.waiting } else { &mut self.moving }
+    }
+
+    fn queue(&mut self, row: Row) {
+        let (waiting, ends_ms) = (self.get(row).waiting, self.get(row).ends_ms);
+        let last = self.ends_of(waiting).last;
+        debug_assert!(last == NONE || self.get(last).ends_ms <= ends_ms, "time only grows");
+        self.get_mut(row).by_end = Links { before: last, after: NONE };
+        match last {
+            NONE => self.ends_of(waiting).first = row,
+            last => self.get_mut(last).by_end.after = row,
+        }
+        self.ends_of(waiting).last = row;
+    }
+
+    fn unqueue(&mut self, row: Row) {
+        let run = self.get(row);
+        let (waiting, Links { before, after }) = (run.waiting, run.by_end);
+        match before {
+            NONE => self.ends_of(waiting).first = after,
+            before => self.get_mut(before).by_end.after = after,
+        }
+        match after {
+            NONE => self.ends_of(waiting).last = before,
+            after => self.get_mut(after).by_end.before = before,
+        }
+    }
+}
+
+/// The open runs of one rule and key, oldest first, and the events that they share.
+#[derive(Debug)]
+pub(super) struct RunList {
+    pub(super) rule: RuleId,
+    pub(super) first: Row,
+    last: Row,
+    /// One list for each `N or more` step whose condition is the same for every run.
+    pub(super) shared: SmallVec<[Shared; 0]>,
+}
+
+impl RunList {
+    pub(super) fn new(rule: RuleId) -> RunList {
+        RunList { rule, first: NONE, last: NONE, shared: SmallVec::new() }
+    }
+
+    /// The shared list of a step, made when it is first asked for.
+    pub(super) fn shared_of(&mut self, step: StepId) -> &mut Shared {
+        let at = self.shared.iter().position(|shared| shared.step == step).unwrap_or_else(|| {
+            self.shared.push(Shared { step, base: 0, entries: VecDeque::new() });
+            self.shared.len() - 1
+        });
+        &mut self.shared[at]
+    }
+}
+
+/// The events that a step of several runs of a key has taken. Every run in the step takes every event that fits, so
+/// each run's part is all from where it began; the runs keep two numbers instead of a list each.
+#[derive(Debug)]
+pub(super) struct Shared {
+    step: StepId,
+    /// The number of the first entry that is still kept.
+    base: u64,
+    /// The events, each with how many open runs begin at it.
+    entries: VecDeque<(Arc<Taken>, u32)>,
+}
+
+impl Shared {
+    /// Adds an event, unless it is the last one already: several runs take it.
+    pub(super) fn push(&mut self, taken: &Arc<Taken>) {
+        if !self.ends_with(taken) {
+            self.entries.push_back((Arc::clone(taken), 0));
+        }
+    }
+
+    /// A run begins with this event. Gives the event's number.
+    pub(super) fn begin(&mut self, taken: &Arc<Taken>) -> u64 {
+        self.push(taken);
+        let (_, begins) = self.entries.back_mut().expect("just pushed");
+        *begins += 1;
+        self.end() - 1
+    }
+
+    /// The number after the last entry that came before an event; other runs may have taken the event already.
+    pub(super) fn end_before(&self, event: Position) -> u64 {
+        match self.entries.back() {
+            Some((last, _)) if last.position == event => self.end() - 1,
+            _ => self.end(),
+        }
+    }
+
+    fn ends_with(&self, taken: &Arc<Taken>) -> bool {
+        self.entries.back().is_some_and(|(last, _)| Arc::ptr_eq(last, taken))
+    }
+
+    fn end(&self) -> u64 {
+        self.base + self.entries.len() as u64
+    }
+
+    fn release(&mut self, run: &Run) {
+        for span in run.spans.iter().filter(|span| span.step == self.step) {
+            let at = self.index(span.from);
+            self.entries[at].1 -= 1;
+        }
+        while self.entries.front().is_some_and(|(_, begins)| *begins == 0) {
+            self.entries.pop_front();
+            self.base += 1;
+        }
+    }
+
+    fn index(&self, number: u64) -> usize {
+        usize::try_from(number - self.base).expect("a list in memory")
+    }
+
+    fn part(&self, span: &Span) -> impl DoubleEndedIterator<Item = &Taken> + ExactSizeIterator {
+        let range = self.index(span.from)..self.index(span.to.unwrap_or_else(|| self.end()));
+        self.entries.range(range).map(|(taken, _)| &**taken)
+    }
+}
+
+/// What a run has taken, step by step.
+#[derive(Clone, Copy)]
+pub(super) struct Trail<'a> {
+    pub(super) run: &'a Run,
+    pub(super) shared: &'a [Shared],
+}
+
+impl<'a> Trail<'a> {
+    /// The events of a step, in order.
+    pub(super) fn of(self, step: StepId) -> impl DoubleEndedIterator<Item = &'a Taken> {
+        let own = self.own(step).iter().map(|(_, taken)| &**taken);
+        own.chain(self.part(step).into_iter().flatten())
+    }
+
+    /// How many events a step has taken.
+    pub(super) fn count_of(self, step: StepId) -> usize {
+        self.own(step).len() + self.part(step).map_or(0, |part| part.len())
+    }
+
+    /// The first event of a step.
+    pub(super) fn first_of(self, step: StepId) -> Option<&'a Taken> {
+        self.of(step).next()
+    }
+
+    /// The last event of a step; the only one of a step that is not repeated.
+    #[inline]
+    pub(super) fn last_of(self, step: StepId) -> Option<&'a Taken> {
+        self.of(step).next_back()
+    }
+
+    fn own(self, step: StepId) -> &'a [(StepId, Arc<Taken>)] {
+        let events = &self.run.events;
+        let from = events.partition_point(|(of, _)| *of < step);
+        let to = events.partition_point(|(of, _)| *of <= step);
+        &events[from..to]
+    }
+
+    fn part(self, step: StepId) -> Option<impl DoubleEndedIterator<Item = &'a Taken> + ExactSizeIterator> {
+        let span = self.run.spans.iter().find(|span| span.step == step)?;
+        let shared = self.shared.iter().find(|shared| shared.step == step)?;
+        Some(shared.part(span))
+    }
+}
+
+/// The keys with something open, of all rules with one `for each`.
+#[derive(Debug, Default)]
+pub(super) struct KeyTable {
+    index: HashTable<Row>,
+    rows: Vec<Option<KeyRow>>,
+    free: Vec<Row>,
+}
+
+#[derive(Debug)]
+struct KeyRow {
+    key: Key,
+    hash: u64,
+    lists: SmallVec<[RunList; 1]>,
+}
+
+impl KeyTable {
+    /// The row of a key, if it has something open.
+    #[inline]
+    pub(super) fn find(&self, hash: u64, key: &[u8]) -> Option<Row> {
+        self.index.find(hash, |row| self.row(*row).key.as_bytes() == key).copied()
+    }
+
+    /// The row of a key, made where there is none.
+    pub(super) fn find_or_insert(&mut self, hash: u64, key: &[u8]) -> Row {
+        if let Some(row) = self.find(hash, key) {
+            return row;
+        }
+        let made = KeyRow { key: Key::from_bytes(key), hash, lists: SmallVec::new() };
+        let row = if let Some(row) = self.free.pop() {
+            self.rows[row as usize] = Some(made);
+            row
+        } else {
+            self.rows.push(Some(made));
+            Row::try_from(self.rows.len() - 1).expect("memory ends before 2^32 keys")
+        };
+        let rows = &self.rows;
+        self.index.insert_unique(hash, row, |row| rows[*row as usize].as_ref().expect("indexed rows are there").hash);
+        row
+    }
+
+    /// The key of a row.
+    pub(super) fn key(&self, row: Row) -> &Key {
+        &self.row(row).key
+    }
+
+    /// The open runs of a rule and key.
+    #[inline]
+    pub(super) fn list(&self, row: Row, rule: RuleId) -> Option<&RunList> {
+        self.row(row).lists.iter().find(|list| list.rule == rule)
+    }
+
+    /// The open runs of a rule and key, to be changed; made where there are none.
+    pub(super) fn list_mut(&mut self, row: Row, rule: RuleId) -> &mut RunList {
+        let lists = &mut self.rows[row as usize].as_mut().expect("indexed rows are there").lists;
+        let at = lists.iter().position(|list| list.rule == rule).unwrap_or_else(|| {
+            lists.push(RunList::new(rule));
+            lists.len() - 1
+        });
+        &mut lists[at]
+    }
+
+    /// Forgets a rule's list where it is empty, and the key where nothing of it is left.
+    pub(super) fn tidy(&mut self, row: Row, rule: RuleId) {
+        let held = self.rows[row as usize].as_mut().expect("indexed rows are there");
+        held.lists.retain(|list| list.rule != rule || list.first != NONE);
+        if !held.lists.is_empty() {
+            return;
+        }
+        let hash = held.hash;
+        if let Ok(entry) = self.index.find_entry(hash, |other| *other == row) {
+            entry.remove();
+        }
+        self.rows[row as usize] = None;
+        self.free.push(row);
+    }
+
+    /// How many keys have something open.
+    pub(super) fn len(&self) -> usize {
+        self.index.len()
+    }
+
+    fn row(&self, row: Row) -> &KeyRow {
+        self.rows[row as usize].as_ref().expect("indexed rows are there")
+    }
+}
