@@ -1,5 +1,6 @@
 //! placeholder
 pub mod alert;
+pub mod decode;
 pub mod diagnostic;
 pub mod engine;
 pub mod event;

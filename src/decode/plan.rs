@@ -1,0 +1,261 @@
+//! The field filter: which paths of a message are read, and what each event type makes of them. Compiled once from a
+//! program and the source's field names.
+
+use crate::program::Program;
+use crate::schema::{Field, Kind, Schema};
+
+/// Which body fields hold an event's type, time and id. Each is an ordered list of dotted paths, of which the first
+/// that is present (and not `null`) counts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FieldNames {
+    /// Where the type stands.
+    pub event_type: TypeSource,
+    /// Where the time stands: ms since the epoch, or RFC 3339 text.
+    pub time: Vec<String>,
+    /// Where the event's own id stands, if it has one.
+    pub id: Vec<String>,
+}
+
+/// Where an event's type comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TypeSource {
+    /// From the first of these fields that is present.
+    Fields(Vec<String>),
+    /// The source holds events of one type only.
+    Fixed(String),
+}
+
+impl Default for FieldNames {
+    fn default() -> Self {
+        let names = |names: &[&str]| names.iter().map(ToString::to_string).collect();
+        FieldNames {
+            event_type: TypeSource::Fields(names(&["type"])),
+            time: names(&["ts", "time", "timestamp", "event_time", "@timestamp"]),
+            id: names(&["event_id", "id"]),
+        }
+    }
+}
+
+/// The number of a node of the filter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct NodeId(pub(crate) u32);
+
+impl NodeId {
+    /// The body itself.
+    pub(crate) const ROOT: NodeId = NodeId(0);
+
+    pub(crate) fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// The compiled filter.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    nodes: Vec<Node>,
+    /// The declared types by name.
+    pub(crate) types: PathTable,
+    /// By type, the values to make, in the order of the event's values.
+    pub(crate) values: Vec<Vec<Read>>,
+    /// Where the type stands; [`TypeNodes`] says otherwise for a source of one type.
+    pub(crate) event_type: TypeNodes,
+    /// Where the time stands.
+    pub(crate) time: Vec<NodeId>,
+    /// Where the id stands.
+    pub(crate) id: Vec<NodeId>,
+}
+
+/// Where the type stands.
+#[derive(Clone, Debug)]
+pub(crate) enum TypeNodes {
+    /// In the message.
+    Nodes(Vec<NodeId>),
+    /// The same for every message; nothing where it is not declared.
+    Fixed(Option<u32>),
+}
+
+/// One name on a path.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Node {
+    /// The names below it.
+    pub(crate) children: PathTable,
+    /// How many levels of lists are read here: 0 for none, 1 for a point or a list of texts, 2 for a list of points.
+    pub(crate) list_levels: usize,
+    path: String,
+}
+
+/// One value to make.
+#[derive(Clone, Debug)]
+pub(crate) struct Read {
+    /// Where its raw form stands.
+    pub(crate) node: NodeId,
+    /// Its declared kind.
+    pub(crate) kind: Kind,
+    /// Of a point, where the latitude and the longitude stand if it is an object.
+    pub(crate) place: Option<[NodeId; 2]>,
+}
+
+impl Plan {
+    /// The filter for what `program` reads of messages whose type, time and id stand at `names`.
+    pub(crate) fn new(program: &Program, names: &FieldNames) -> Plan {
+        let mut trie = Trie::default();
+        let event_type = match &names.event_type {
+            TypeSource::Fields(paths) => TypeNodes::Nodes(trie.insert_all(paths)),
+            TypeSource::Fixed(name) => TypeNodes::Fixed(program.schema.type_id(name).map(|id| id.0)),
+        };
+        let time = trie.insert_all(&names.time);
+        let id = trie.insert_all(&names.id);
+        let values = program
+            .types
+            .iter()
+            .zip(&program.schema.types)
+            .map(|(plan, event_type)| plan.fields.iter().map(|&field| trie.read(&event_type.fields[field])).collect())
+            .collect();
+        Plan { nodes: trie.compile(), types: type_table(&program.schema), values, event_type, time, id }
+    }
+
+    /// How many nodes there are.
+    pub(crate) fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// A node by its number.
+    #[inline]
+    pub(crate) fn node(&self, id: NodeId) -> &Node {
+        &self.nodes[id.index()]
+    }
+
+    /// A node's dotted path.
+    pub(crate) fn path(&self, id: NodeId) -> &str {
+        &self.node(id).path
+    }
+}
+
+fn type_table(schema: &Schema) -> PathTable {
+    PathTable::new((0..).zip(&schema.types).map(|(id, event_type)| (event_type.name.clone(), id)).collect())
+}
+
+/// The filter while it grows.
+struct Trie {
+    nodes: Vec<Growing>,
+}
+
+#[derive(Default)]
+struct Growing {
+    children: Vec<(String, u32)>,
+    list_levels: usize,
+    path: String,
+}
+
+impl Default for Trie {
+    fn default() -> Self {
+        Trie { nodes: vec![Growing::default()] }
+    }
+}
+
+impl Trie {
+    fn insert_all(&mut self, dotted: &[String]) -> Vec<NodeId> {
+        dotted.iter().map(|path| self.insert(NodeId::ROOT, path.split('.'))).collect()
+    }
+
+    fn insert<'a>(&mut self, from: NodeId, names: impl IntoIterator<Item = &'a str>) -> NodeId {
+        names.into_iter().fold(from, |node, name| self.child(node, name))
+    }
+
+    fn child(&mut self, parent: NodeId, name: &str) -> NodeId {
+        let known = &self.nodes[parent.index()];
+        if let Some((_, child)) = known.children.iter().find(|(known, _)| known == name) {
+            return NodeId(*child);
+        }
+        let path = if parent == NodeId::ROOT { name.to_owned() } else { format!("{}.{name}", known.path) };
+        let child = u32::try_from(self.nodes.len()).expect("rule files are limited far below 2^32 fields");
+        self.nodes.push(Growing { path, ..Growing::default() });
+        self.nodes[parent.index()].children.push((name.to_owned(), child));
+        NodeId(child)
+    }
+
+    fn read(&mut self, field: &Field) -> Read {
+        let node = self.insert(NodeId::ROOT, field.path.iter().map(String::as_str));
+        let levels = &mut self.nodes[node.index()].list_levels;
+        *levels = (*levels).max(list_levels(&field.kind));
+        let place = (field.kind == Kind::Point)
+            .then(|| ["latitude", "longitude"].map(|name| self.insert(node, std::iter::once(name))));
+        Read { node, kind: field.kind.clone(), place }
+    }
+
+    fn compile(self) -> Vec<Node> {
+        self.nodes
+            .into_iter()
+            .map(|Growing { children, list_levels, path }| Node {
+                children: PathTable::new(children),
+                list_levels,
+                path,
+            })
+            .collect()
+    }
+}
+
+/// How many levels of JSON lists a kind can be made of.
+fn list_levels(kind: &Kind) -> usize {
+    match kind {
+        Kind::List(of) => 1 + list_levels(of),
+        Kind::Point => 1,
+        _ => 0,
+    }
+}
+
+/// Names to numbers, by length first: few names of one object are equally long, so that most lookups cost one
+/// comparison.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct PathTable {
+    /// Where the names of each length begin in `entries`; one more for the end. Names longer than all are not found.
+    starts: Vec<u32>,
+    /// Ordered by length, then by bytes.
+    entries: Vec<(Box<str>, u32)>,
+}
+
+impl PathTable {
+    /// Beyond so many names of one length, halving beats walking.
+    const WALK_MAX: usize = 8;
+
+    pub(crate) fn new(names: Vec<(String, u32)>) -> PathTable {
+        let mut entries: Vec<_> = names.into_iter().map(|(name, id)| (name.into_boxed_str(), id)).collect();
+        entries.sort_by(|(a, _), (b, _)| (a.len(), a).cmp(&(b.len(), b)));
+        let longest = entries.last().map_or(0, |(name, _)| name.len());
+        let start = |length| entries.partition_point(|(name, _)| name.len() < length);
+        let starts = (0..longest + 2)
+            .map(|length| u32::try_from(start(length)).expect("rule files are limited far below 2^32 names"))
+            .collect();
+        PathTable { starts, entries }
+    }
+
+    /// The number of a name.
+    #[inline]
+    pub(crate) fn get(&self, name: &str) -> Option<u32> {
+        let &[start, end] = self.starts.get(name.len()..name.len() + 2)? else { return None };
+        let same_length = &self.entries[start as usize..end as usize];
+        if same_length.len() > Self::WALK_MAX {
+            let at = same_length.binary_search_by(|(known, _)| (**known).cmp(name)).ok()?;
+            return Some(same_length[at].1);
+        }
+        same_length.iter().find(|(known, _)| **known == *name).map(|&(_, id)| id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_finds_its_names_and_no_others() {
+        let names: Vec<String> = (0..40).map(|i| format!("name{i:02}")).chain(["a".into(), String::new()]).collect();
+        let table = PathTable::new(names.iter().cloned().zip(0..).collect());
+        for (name, id) in names.iter().zip(0..) {
+            assert_eq!(table.get(name), Some(id), "{name}");
+        }
+        for name in ["b", "name40", "name", "name0", "a much longer name"] {
+            assert_eq!(table.get(name), None, "{name}");
+        }
+        assert_eq!(PathTable::default().get(""), None);
+    }
+}
