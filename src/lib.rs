@@ -1,4 +1,21 @@
-//! placeholder
+//! Complex event processing and fraud detection: rules that read like English, over Kafka, files and tests.
+//!
+//! Two flows meet in the [`engine`]:
+//!
+//! ```text
+//! rule text -> lang (parse, check) -> program
+//! bytes -> source -> decode -> event -> engine (per-key state machines) -> alert -> sink
+//! ```
+//!
+//! - rules: [`ruleset`] reads files, [`lang`] makes a [`program`] of them or tells what is wrong in [`diagnostic`]s;
+//!   [`schema`] holds the declared event types;
+//! - events: [`decode`] makes an [`event`] of a message, keeping only what the program reads; the [`engine`] turns
+//!   events in order of time into [`alert`]s;
+//! - `replay` runs files through engines on all cores; `workload` generates events to measure with.
+//!
+//! The core (`event`, `schema`, `program`, `lang`, `engine`, `alert`, `decode`) is synchronous and pure: no clock, no
+//! files, no runtime. The same events give the same alerts with the same ids, on any number of threads or copies.
+
 pub mod alert;
 pub mod decode;
 pub mod diagnostic;
@@ -6,4 +23,7 @@ pub mod engine;
 pub mod event;
 pub mod lang;
 pub mod program;
+pub mod ruleset;
 pub mod schema;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;

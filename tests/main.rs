@@ -1,1 +1,3 @@
-fn main() {}
+//! The integration tests, one binary: each more would link librdkafka again.
+
+mod tidy;

@@ -53,6 +53,7 @@ pub struct Engine {
     program: Arc<Program>,
     sources: Arc<[String]>,
     hasher: DefaultHashBuilder,
+    shard: Shard,
     /// By key.
     tables: Vec<KeyTable>,
     /// By rule.
@@ -63,6 +64,13 @@ pub struct Engine {
     stats: Stats,
     now_ms: i64,
     swept_ms: i64,
+}
+
+/// Which keys an engine judges: those whose hash falls to it.
+#[derive(Clone, Copy, Debug)]
+struct Shard {
+    index: u64,
+    count: u64,
 }
 
 #[derive(Debug, Default)]
@@ -79,9 +87,23 @@ const SWEEP_MS: i64 = 1_000;
 impl Engine {
     /// An engine at the beginning of its input.
     pub fn new(program: Arc<Program>) -> Engine {
+        Engine::shard(program, DefaultHashBuilder::default(), Shard { index: 0, count: 1 })
+    }
+
+    /// Engines that share the keys among them: each is given every event and judges what is its own. Together they
+    /// give the alerts of one.
+    pub fn sharded(program: &Arc<Program>, count: usize) -> Vec<Engine> {
+        let hasher = DefaultHashBuilder::default();
+        let count = count.max(1) as u64;
+        let shard = |index| Engine::shard(Arc::clone(program), hasher.clone(), Shard { index, count });
+        (0..count).map(shard).collect()
+    }
+
+    fn shard(program: Arc<Program>, hasher: DefaultHashBuilder, shard: Shard) -> Engine {
         Engine {
             sources: Arc::from([]),
-            hasher: DefaultHashBuilder::default(),
+            hasher,
+            shard,
             tables: program.keys.iter().map(|_| KeyTable::default()).collect(),
             rules: program.rules.iter().map(|_| RuleState::default()).collect(),
             timers: BinaryHeap::new(),
@@ -104,9 +126,10 @@ impl Engine {
         debug_assert!(event.time_ms >= self.now_ms, "events come in order of time");
         self.now_ms = event.time_ms;
         self.fire(event.time_ms, alerts);
-        self.stats.events += 1;
+        // Each event is counted by one shard only.
+        self.stats.events += u64::from(self.shard.is_first());
         let Some(type_id) = event.type_id else {
-            self.stats.undeclared += 1;
+            self.stats.undeclared += u64::from(self.shard.is_first());
             return;
         };
         let program = Arc::clone(&self.program);
@@ -155,13 +178,16 @@ impl Engine {
         self.key.clear();
         if !dispatch.values.iter().all(|slot| self.key.push(&event.values[usize::from(*slot)])) {
             for rule in &dispatch.rules {
-                self.stats.rules[rule.index()].missing_key += 1;
+                self.stats.rules[rule.index()].missing_key += u64::from(self.shard.is_first());
             }
             return;
         }
         let mut hasher = self.hasher.build_hasher();
         hasher.write(self.key.as_bytes());
         let hash = hasher.finish();
+        if !self.shard.owns(hash) {
+            return;
+        }
         for rule in &dispatch.rules {
             self.offer(program, &program.rules[rule.index()], hash, event, alerts);
         }
@@ -241,6 +267,32 @@ impl Engine {
             });
         }
         self.set_timer(rule);
+    }
+}
+
+impl Shard {
+    fn is_first(self) -> bool {
+        self.index == 0
+    }
+
+    /// By bits of the hash that the key table does not use first.
+    #[inline]
+    fn owns(self, hash: u64) -> bool {
+        self.count == 1 || (hash.rotate_left(24) & 0xffff) % self.count == self.index
+    }
+}
+
+impl Stats {
+    /// Adds what another shard has counted.
+    pub fn add(&mut self, other: &Stats) {
+        self.events += other.events;
+        self.undeclared += other.undeclared;
+        self.rules.resize(self.rules.len().max(other.rules.len()), RuleStats::default());
+        for (rule, other) in self.rules.iter_mut().zip(&other.rules) {
+            rule.alerts += other.alerts;
+            rule.suppressed += other.suppressed;
+            rule.missing_key += other.missing_key;
+        }
     }
 }
 

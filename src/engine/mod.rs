@@ -5,7 +5,8 @@
 //! ```
 //! - `watermark` how far event time has come, over several inputs;
 //! - `reorder`   events wait here until no earlier one can come;
-//! - `stream`    both of them around an engine: what a shard steps;
+//! - `sequence`  both of them over several inputs: events in, events in order of time out;
+//! - `stream`    a sequencer before an engine: what a shard steps;
 //! - `engine`    one program over ordered events: dispatch by type and key, timers;
 //! - `nfa`       the runs of one rule: how they start, move on, complete and end;
 //! - `runs`      where runs are kept, with their orders by key, by age and by deadline;
@@ -27,11 +28,13 @@ mod nfa;
 mod order;
 mod reorder;
 mod runs;
+mod sequence;
 mod stream;
 mod suppress;
 mod watermark;
 
-pub use engine::{End, Engine, Stats};
+pub use engine::{End, Engine, RuleStats, Stats};
 pub use order::AlertOrder;
-pub use stream::{Admission, InputSettings, LatePolicy, Stream};
+pub use sequence::{Admission, InputSettings, LatePolicy, Sequencer};
+pub use stream::Stream;
 pub use watermark::Watermarks;

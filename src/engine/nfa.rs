@@ -10,7 +10,7 @@ use smallvec::SmallVec;
 
 use crate::engine::eval::{self, Context};
 use crate::engine::runs::{KeyTable, NONE, Row, Run, RunList, Runs, Span, Taken, Trail};
-use crate::event::Event;
+use crate::event::{Event, Value};
 use crate::program::{Rule, Step, StepGuard, StepId};
 
 /// A completed run, handed out before it is forgotten.
@@ -208,13 +208,14 @@ impl<'a> Offer<'a> {
         let guards = &self.rule.steps[step_id.index()].guards;
         let type_id = self.event.type_id.expect("an event that fits has a type");
         let guard = guards.iter().find(|guard| guard.type_id == type_id).expect("the event fits the step");
-        let values = guard.captures.iter().map(|slot| self.event.values[usize::from(*slot)].clone());
+        let value =
+            |slot: &Option<u16>| slot.map_or(Value::Missing, |slot| self.event.values[usize::from(slot)].clone());
         let made = Arc::new(Taken {
             type_id,
             time_ms: self.event.time_ms,
             position: self.event.position,
             id: self.event.id.clone(),
-            values: values.collect(),
+            values: guard.captures.iter().map(value).collect(),
         });
         self.made.push((step_id, Arc::clone(&made)));
         made

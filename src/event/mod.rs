@@ -1,15 +1,18 @@
 //! What flows: events, their values, and where they came from.
 //!
 //! - `value` one typed value, as fields, constants and results of expressions hold it;
+//! - `compare` when two values are equal, and which is less;
 //! - `event` an event as the engine sees it: type, time, position, and the fields that a program reads;
 //! - `key`   the values of a rule's `for each`, as one comparable and hashable string of bytes.
 //!
 //! Nothing here knows JSON, Kafka or rules.
 
+mod compare;
 mod event;
 mod key;
 mod value;
 
+pub use compare::{equal, order};
 pub use event::{Event, EventId, Position, SourceId};
 pub use key::{Key, KeyBuilder};
 pub use value::{Point, Text, Value};

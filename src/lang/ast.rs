@@ -73,6 +73,8 @@ pub struct File {
     pub items: Vec<Spanned<Item>>,
     /// Comments in the order of writing.
     pub comments: Vec<Comment>,
+    /// The names of what was left out: a use of one is no second error.
+    pub dropped: Vec<Name>,
 }
 
 /// A comment, from `#` to the end of the line.

@@ -160,8 +160,8 @@ pub struct StepGuard {
     pub type_id: TypeId,
     /// What must hold; nothing where the step has no `where`.
     pub condition: Option<Condition>,
-    /// Of each captured field, where it stands in the event's values.
-    pub captures: Vec<u16>,
+    /// Of each captured field, where it stands in the event's values; none where this type does not have it.
+    pub captures: Vec<Option<u16>>,
 }
 
 /// A field that is kept.

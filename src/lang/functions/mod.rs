@@ -4,9 +4,43 @@
 //! `prepare` gives. The manual's pages are made from the same definitions, and a test runs every example.
 //!
 //! A function gets its arguments as they are, missing ones too, and gives missing where it has no answer. It reads no
-//! clock and keeps no state.
+//! clock and keeps no state. What several functions share stands in a module of its own: `text`, `numeric`,
+//! `local_time`, `haversine`.
 
+// Text.
+mod contains;
+mod ends_with;
+mod length;
 mod lower;
+mod matches;
+mod starts_with;
+mod text;
+mod upper;
+
+// Numbers.
+mod abs;
+mod ceiling;
+mod floor;
+mod greatest;
+mod least;
+mod numeric;
+mod round;
+
+// Time.
+mod hour;
+mod local_time;
+mod weekday;
+
+// Network.
+mod in_network;
+
+// Geo.
+mod distance;
+mod haversine;
+mod speed;
+
+#[cfg(test)]
+mod testing;
 
 use std::sync::Arc;
 
@@ -117,9 +151,90 @@ pub enum ResultType {
 }
 
 /// All functions, in the order of the manual.
-pub static ALL: &[&Definition] = &[&lower::DEFINITION];
+pub static ALL: &[&Definition] = &[
+    &lower::DEFINITION,
+    &upper::DEFINITION,
+    &length::DEFINITION,
+    &contains::DEFINITION,
+    &starts_with::DEFINITION,
+    &ends_with::DEFINITION,
+    &matches::DEFINITION,
+    &abs::DEFINITION,
+    &round::DEFINITION,
+    &floor::DEFINITION,
+    &ceiling::DEFINITION,
+    &least::DEFINITION,
+    &greatest::DEFINITION,
+    &hour::DEFINITION,
+    &weekday::DEFINITION,
+    &in_network::DEFINITION,
+    &distance::DEFINITION,
+    &speed::DEFINITION,
+];
 
 /// The function of this name.
 pub fn find(name: &str) -> Option<&'static Definition> {
     ALL.iter().find(|definition| definition.name == name).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::testing::{BERLIN, called, text};
+    use super::*;
+
+    /// Arguments that every function takes: a constant that is a network is a pattern as well.
+    fn sample(accepts: Accepts) -> Vec<Value> {
+        match accepts {
+            Accepts::Text | Accepts::TextOrList | Accepts::ElementOfFirst => vec![text("a")],
+            Accepts::TextConstant => vec![text("10.0.0.0/8")],
+            Accepts::Numeric | Accepts::LikeFirst => vec![Value::Integer(1)],
+            Accepts::Time => vec![Value::Time(0)],
+            Accepts::Ip => vec![Value::Ip([10, 0, 0, 1].into())],
+            Accepts::Point => vec![BERLIN],
+            Accepts::Event => vec![BERLIN, Value::Time(0)],
+        }
+    }
+
+    #[test]
+    fn names_are_unique_and_found() {
+        let names: BTreeSet<&str> = ALL.iter().map(|definition| definition.name).collect();
+        assert_eq!(names.len(), ALL.len());
+        assert!(names.iter().all(|name| find(name).is_some_and(|found| found.name == *name)));
+        assert!(find("lowr").is_none());
+    }
+
+    #[test]
+    fn functions_stand_by_group() {
+        assert!(ALL.is_sorted_by_key(|definition| definition.group as u8));
+    }
+
+    #[test]
+    fn every_function_is_documented() {
+        for Definition { name, doc, examples, .. } in ALL {
+            assert!(doc.ends_with('.'), "the doc of {name} ends without a full stop");
+            assert!(!examples.is_empty(), "{name} has no example");
+            for (expression, _) in *examples {
+                assert!(expression.contains(&format!("{name}(")), "an example of {name} does not call it");
+            }
+        }
+    }
+
+    #[test]
+    fn a_missing_argument_makes_the_result_missing() {
+        for definition in ALL {
+            let params = definition.params.iter().filter(|param| param.occurs != Occurs::Optional);
+            let args: Vec<(Accepts, Value)> = params
+                .flat_map(|param| sample(param.accepts).into_iter().map(|value| (param.accepts, value)))
+                .collect();
+            let values = || args.iter().map(|(_, value)| value.clone()).collect::<Vec<_>>();
+            assert!(!called(definition, &values()).is_missing(), "{}", definition.name);
+            for (index, _) in args.iter().enumerate().filter(|(_, (accepts, _))| *accepts != Accepts::TextConstant) {
+                let mut with_missing = values();
+                with_missing[index] = Value::Missing;
+                assert!(called(definition, &with_missing).is_missing(), "{} without {index}", definition.name);
+            }
+        }
+    }
 }

@@ -1,0 +1,206 @@
+//! Random rules, always such that a checker accepts them.
+
+use std::collections::BTreeSet;
+
+use super::conditions::{Sight, Visible, condition};
+use super::streams::UNIT_MS;
+use super::tape::Tape;
+use super::tree::{duration, name, path, spanned};
+use super::types::{self, RENAMED, RULED};
+use crate::lang::ast::{
+    Absence, Alert, Count, Duration, Expr, File, Item, KeyPart, Name, Pattern, Rule, Sequence, Spanned, Step, Unless,
+};
+
+/// The declarations and one to three rules.
+pub(super) fn file(tape: &mut Tape) -> File {
+    let rules = tape.pick(&[1, 1, 1, 2, 3]);
+    let rules = (1..=rules).map(|number| Item::Rule(rule(tape, number)));
+    let rules: Vec<Item> = rules.collect();
+    File { items: types::declarations().chain(rules).map(spanned).collect(), ..File::default() }
+}
+
+/// The types that the file's rules name.
+pub(super) fn named_types(file: &File) -> Vec<&str> {
+    let mut types = BTreeSet::new();
+    for item in &file.items {
+        let Item::Rule(rule) = &item.node else { continue };
+        let Pattern::Sequence(sequence) = &rule.pattern else { continue };
+        let named = sequence.steps.iter().map(|step| &step.types);
+        let named = named.chain(sequence.absence.iter().map(|absence| &absence.types));
+        let named = named.chain(rule.unless.iter().map(|unless| &unless.types));
+        types.extend(named.flatten().map(|name| name.node.as_str()));
+    }
+    types.into_iter().collect()
+}
+
+/// What a clause waits for, before it has a condition: conditions need to know what all clauses are called.
+#[derive(Clone)]
+struct Shape {
+    next: bool,
+    count: Option<Count>,
+    types: Vec<&'static str>,
+    name: Option<&'static str>,
+}
+
+impl Shape {
+    fn types(&self) -> Vec<Name> {
+        self.types.iter().map(|event_type| name(event_type)).collect()
+    }
+
+    fn name(&self) -> Option<Name> {
+        self.name.map(name)
+    }
+}
+
+/// All clauses of a rule: the steps, then `unless`, then `then no`.
+struct Shapes {
+    all: Vec<Shape>,
+    steps: usize,
+    unless: usize,
+    absence: bool,
+}
+
+impl Shapes {
+    fn new(tape: &mut Tape) -> Shapes {
+        // Few types a rule: steps that could take each other's events are where engines go wrong.
+        let palette = [(); 3].map(|()| tape.pick(&RULED));
+        let steps = tape.pick(&[1, 2, 2, 2, 3, 3, 4]);
+        let absence = tape.percent(30);
+        let counts: Vec<Option<Count>> = (1..=steps).map(|number| count(tape, number == steps)).collect();
+        let several = steps > 1 || counts[0].is_some();
+        let unless = if several || absence { tape.pick(&[0, 0, 0, 0, 1, 2]) } else { 0 };
+        let names = ["a", "b", "c", "d", "x", "y", "z"];
+        let others = unless + usize::from(absence);
+        let counts = counts.into_iter().chain(std::iter::repeat_n(None, others));
+        let all = counts.zip(names).enumerate().map(|(at, (count, name))| Shape {
+            next: at > 0 && at < steps && tape.percent(30),
+            count,
+            types: some_types(tape, &palette),
+            name: Some(name).filter(|_| tape.percent(60)),
+        });
+        Shapes { all: all.collect(), steps, unless, absence }
+    }
+
+    /// What a clause is called in conditions: its name; or its type, if that says which clause is meant.
+    fn called(&self, at: usize) -> Option<&'static str> {
+        let shape = &self.all[at];
+        let unnamed = |other: &&Shape| other.name.is_none() && other.types.contains(&shape.types[0]);
+        let by_type = shape.types.len() == 1 && self.all.iter().filter(unnamed).count() == 1;
+        shape.name.or_else(|| by_type.then_some(shape.types[0]))
+    }
+
+    /// What the condition of a clause can name: its own event, and earlier steps.
+    fn sight(&self, at: usize) -> Sight {
+        let visible = |at: usize| {
+            let Shape { types, count, .. } = &self.all[at];
+            Some(Visible { name: self.called(at)?, types: types.clone(), repeated: count.is_some() })
+        };
+        Sight {
+            types: self.all[at].types.clone(),
+            own: self.called(at),
+            earlier: (0..at.min(self.steps)).filter_map(visible).collect(),
+        }
+    }
+
+    fn condition(&self, tape: &mut Tape, at: usize) -> Option<Expr> {
+        // `then next` without a condition says no more than `then`.
+        let percent = if self.all[at].next { 85 } else { 45 };
+        tape.percent(percent).then(|| condition(tape, &self.sight(at)))
+    }
+}
+
+fn rule(tape: &mut Tape, number: usize) -> Rule {
+    // Short decisions first: what a short tape leaves out is the tail of the conditions.
+    let every = tape.percent(40);
+    let at_most_once = tape.percent(25).then(|| units(tape, 12));
+    let within = units(tape, 12);
+    let quiet = units(tape, 5);
+    let bounded = tape.percent(50);
+    let keys = tape.below(20);
+    let shapes = Shapes::new(tape);
+    let steps: Vec<Step> = (0..shapes.steps).map(|at| step(tape, &shapes, at)).collect();
+    let unless = (0..shapes.unless).map(|at| unless(tape, &shapes, shapes.steps + at)).collect();
+    let absence = shapes.absence.then(|| absence(tape, &shapes, quiet));
+    // "`within` is required on every sequence of two or more events." Where there is one event, it bounds nothing.
+    let several = steps.len() > 1 || steps[0].count.is_some();
+    let optional = absence.is_some() && bounded;
+    Rule {
+        name: name(&format!("rule_{number}")),
+        description: None,
+        keys: key_parts(keys, &shapes),
+        // A rule of one event makes a run that completes at once, with `every` and without.
+        pattern: Pattern::Sequence(Sequence { every: every && (several || absence.is_some()), steps, absence }),
+        unless,
+        within: (several || optional).then_some(within),
+        alert: Alert {
+            severity: Some(name("high")),
+            score: None,
+            message: None,
+            targets: Vec::new(),
+            tags: Vec::new(),
+            at_most_once,
+        },
+    }
+}
+
+/// No key, one, a nested one, two; `user` is renamed where the rule names the type that calls it otherwise.
+fn key_parts(choice: usize, shapes: &Shapes) -> Vec<KeyPart> {
+    let plain = |field: &str| KeyPart { path: path(field), renamed: Vec::new() };
+    let otherwise = shapes.all.iter().any(|shape| shape.types.contains(&RENAMED.0));
+    let renamed = otherwise.then(|| path(&format!("{}.{}", RENAMED.0, RENAMED.1)));
+    let user = KeyPart { path: path("user"), renamed: renamed.into_iter().collect() };
+    match choice {
+        0..12 => vec![user],
+        12..14 => vec![user, plain("card")],
+        14 => vec![plain("device.id"), user],
+        15..17 => vec![plain("device.id")],
+        _ => Vec::new(),
+    }
+}
+
+fn step(tape: &mut Tape, shapes: &Shapes, at: usize) -> Step {
+    let shape = &shapes.all[at];
+    Step {
+        next: shape.next,
+        count: shape.count.map(spanned),
+        types: shape.types(),
+        name: shape.name(),
+        condition: shapes.condition(tape, at),
+        held: None,
+    }
+}
+
+fn unless(tape: &mut Tape, shapes: &Shapes, at: usize) -> Unless {
+    let shape = &shapes.all[at];
+    Unless { types: shape.types(), name: shape.name(), condition: shapes.condition(tape, at) }
+}
+
+fn absence(tape: &mut Tape, shapes: &Shapes, within: Spanned<Duration>) -> Absence {
+    let at = shapes.all.len() - 1;
+    let shape = &shapes.all[at];
+    Absence { types: shape.types(), name: shape.name(), condition: shapes.condition(tape, at), within: Some(within) }
+}
+
+/// `2 X`, `1 or more X`. "As a last step `N or more` is an error."
+fn count(tape: &mut Tape, last: bool) -> Option<Count> {
+    match tape.below(10) {
+        0..5 => None,
+        5..7 => Some(Count { n: tape.pick(&[2, 2, 3]), or_more: false }),
+        _ if last => None,
+        _ => Some(Count { n: tape.pick(&[1, 2, 2, 3]), or_more: true }),
+    }
+}
+
+fn some_types(tape: &mut Tape, palette: &[&'static str]) -> Vec<&'static str> {
+    let first = tape.pick(palette);
+    let mut types = vec![first];
+    if tape.percent(20) {
+        types.extend(Some(tape.pick(palette)).filter(|second| *second != first));
+    }
+    types
+}
+
+fn units(tape: &mut Tape, most: usize) -> Spanned<Duration> {
+    let units = i64::try_from(tape.below(most) + 1).expect("a small number");
+    duration(units * UNIT_MS)
+}
