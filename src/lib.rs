@@ -25,5 +25,7 @@ pub mod lang;
 pub mod program;
 pub mod ruleset;
 pub mod schema;
+pub mod secret;
+pub mod sink;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
