@@ -175,6 +175,11 @@ impl Outputs {
         }
     }
 
+    /// Hands on what a file or standard output still keeps back.
+    pub fn flush(&mut self) -> Result<(), OutputError> {
+        self.alerts.flush()
+    }
+
     /// Lets the producer work, without waiting.
     pub fn poll(&self) -> Result<(), OutputError> {
         match &self.outbox {
@@ -219,6 +224,15 @@ impl Lines {
             Lines::Topic(_) | Lines::Nowhere => return Ok(()),
         };
         written.map_err(|source| OutputError::Io { what: what.to_owned(), source })
+    }
+
+    fn flush(&mut self) -> Result<(), OutputError> {
+        let (what, flushed) = match self {
+            Lines::Writer { what, writer } => (what.as_str(), writer.flush()),
+            Lines::Stdout(writer) => ("alerts to standard output", writer.flush()),
+            Lines::Topic(_) | Lines::Nowhere => return Ok(()),
+        };
+        flushed.map_err(|source| OutputError::Io { what: what.to_owned(), source })
     }
 
     fn store(&mut self) -> Result<(), OutputError> {

@@ -1,0 +1,99 @@
+//! `run`: the daemon.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Args;
+
+use crate::config::{self, Settings};
+use crate::daemon::{self, Finished, PartitionsAdded, Refused};
+use crate::diagnostic::{Format, render};
+use crate::program::Program;
+use crate::ruleset::RuleSet;
+use crate::{kafka, telemetry};
+
+/// Exit codes: bad rules, and a configuration or an input that cannot be used.
+const BAD_RULES: u8 = 2;
+const BAD_CONFIGURATION: u8 = 3;
+
+/// Watch topics or files and send alerts.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// The configuration
+    #[arg(short, long, value_name = "FILE", default_value = "tripline.toml")]
+    config: PathBuf,
+    /// Say whether the daemon could start, without reading an event
+    #[arg(long)]
+    check: bool,
+}
+
+/// Runs until it is told to stop, or until its files are read.
+#[expect(clippy::needless_pass_by_value, reason = "the form of all subcommands")]
+pub fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
+    let settings = match load(&args.config) {
+        Ok(settings) => settings,
+        Err(problem) => return say(&problem, BAD_CONFIGURATION),
+    };
+    telemetry::init(&settings.log);
+    let program = match rules(&settings) {
+        Ok(program) => program,
+        Err(problems) => return say(&problems, BAD_RULES),
+    };
+    if args.check {
+        return check(&settings, &program);
+    }
+    match daemon::run(&settings, &program) {
+        Ok(Finished::Stopped) => tracing::info!("stopped"),
+        Ok(Finished::Files(summary)) => {
+            let daemon::FilesSummary { events, dead_letters, late, alerts } = summary;
+            tracing::info!(events, dead_letters, late, alerts, "all files are read");
+        }
+        Err(error) if error.is::<Refused>() => return say(&format!("{error:#}"), BAD_RULES),
+        Err(error) if error.is::<PartitionsAdded>() => return say(&format!("{error:#}"), BAD_CONFIGURATION),
+        Err(error) if is_closed_pipe(&error) => {}
+        Err(error) => return Err(error),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The settings, or everything that is wrong with them.
+fn load(path: &Path) -> Result<Settings, String> {
+    let settings = config::load(path).map_err(|error| format!("{:#}", anyhow::Error::new(error)))?;
+    let problems = settings.kafka.as_ref().map(kafka::check_properties).unwrap_or_default();
+    if problems.is_empty() {
+        return Ok(settings);
+    }
+    let lines = problems.iter().map(|problem| format!("{}: {problem}", path.display()));
+    Err(lines.collect::<Vec<_>>().join("\n"))
+}
+
+/// The rules, or all diagnostics.
+fn rules(settings: &Settings) -> Result<Arc<Program>, String> {
+    let set = RuleSet::load(&settings.rules).map_err(|error| format!("{:#}", anyhow::Error::new(error)))?;
+    set.program().ok_or_else(|| render(&set.checked.diagnostics, &set.sources, Format::Full { color: false }))
+}
+
+fn check(settings: &Settings, program: &Program) -> anyhow::Result<ExitCode> {
+    let report = daemon::check(settings, program);
+    let mut out = std::io::stdout().lock();
+    for line in &report.lines {
+        writeln!(out, "{} {}", if line.good { "ok    " } else { "failed" }, line.text)?;
+    }
+    Ok(match () {
+        () if report.is_good() => ExitCode::SUCCESS,
+        () if report.lines.iter().any(|line| !line.good && !line.about_rules) => ExitCode::from(BAD_CONFIGURATION),
+        () => ExitCode::from(BAD_RULES),
+    })
+}
+
+fn say(problem: &str, code: u8) -> anyhow::Result<ExitCode> {
+    writeln!(std::io::stderr(), "{problem}")?;
+    Ok(ExitCode::from(code))
+}
+
+fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    let kind = |cause: &(dyn std::error::Error + 'static)| cause.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
+    error.chain().any(|cause| kind(cause) == Some(std::io::ErrorKind::BrokenPipe))
+}
