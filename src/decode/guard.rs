@@ -1,20 +1,54 @@
 //! What the parser is not trusted with: depth, escapes in text that it skips, and numbers that no float can hold.
 
 use memchr::memchr_iter;
+use serde::de::IgnoredAny;
 
-/// Whether objects and lists stand within each other deeper than `limit`.
-///
-/// Brackets are counted first, wherever they stand: hardly any message has more of them than levels are allowed, and
-/// counting is ten times quicker than following the text.
-#[inline]
-pub(crate) fn is_too_deep(json: &[u8], limit: usize) -> bool {
-    opening_brackets(json) > limit && depth(json, limit) > limit
+/// What one pass over the bytes can tell in vectors, before anything is parsed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Survey {
+    /// Whether all bytes are ASCII, and so UTF-8.
+    pub(crate) is_ascii: bool,
+    /// Whether there is a backslash.
+    pub(crate) has_backslash: bool,
+    /// How many brackets open an object or a list, within text or not.
+    openings: usize,
 }
 
-#[inline]
-fn opening_brackets(json: &[u8]) -> usize {
-    // Chunks below 256 let the compiler count in vectors of bytes. `{` and `[` differ in one bit only.
-    json.chunks(128).map(|chunk| usize::from(chunk.iter().map(|&byte| u8::from(byte | 0x20 == b'{')).sum::<u8>())).sum()
+impl Survey {
+    /// Looks at all bytes once.
+    #[inline]
+    pub(crate) fn of(json: &[u8]) -> Survey {
+        let mut survey = Survey { is_ascii: true, has_backslash: false, openings: 0 };
+        // Whole chunks compile to vector instructions; counts in a byte cannot overflow at 64 a chunk.
+        let (chunks, rest) = json.as_chunks::<64>();
+        for chunk in chunks {
+            survey.add(chunk);
+        }
+        survey.add(rest);
+        survey
+    }
+
+    #[inline]
+    fn add(&mut self, chunk: &[u8]) {
+        let (mut all, mut backslashes, mut openings) = (0u8, 0u8, 0u8);
+        for &byte in chunk {
+            all |= byte;
+            backslashes |= u8::from(byte == b'\\');
+            // `{` and `[` differ in one bit only.
+            openings += u8::from(byte | 0x20 == b'{');
+        }
+        self.is_ascii &= all < 0x80;
+        self.has_backslash |= backslashes != 0;
+        self.openings += usize::from(openings);
+    }
+
+    /// Whether objects and lists stand within each other deeper than `limit`.
+    ///
+    /// Hardly any message has more opening brackets than levels are allowed, so that hardly any has to be followed.
+    #[inline]
+    pub(crate) fn is_too_deep(self, json: &[u8], limit: usize) -> bool {
+        self.openings > limit && depth(json, limit) > limit
+    }
 }
 
 /// The depth outside text; stops as soon as it exceeds `limit`.
@@ -66,30 +100,30 @@ pub(crate) fn bad_escape(json: &[u8]) -> Option<usize> {
 
 /// The same JSON with `null` in place of every number that exceeds a float, if there is one: such a number is a
 /// missing value and no reason to refuse the event, but parsers end at it.
-pub(crate) fn without_huge_numbers(json: &str) -> Option<String> {
-    let mut out = String::new();
+pub(crate) fn without_huge_numbers(json: &[u8]) -> Option<Vec<u8>> {
+    let mut out = Vec::new();
     let mut copied = 0;
     for (start, number) in numbers(json) {
         if is_huge(number) {
-            out.push_str(&json[copied..start]);
-            out.push_str("null");
+            out.extend_from_slice(&json[copied..start]);
+            out.extend_from_slice(b"null");
             copied = start + number.len();
         }
     }
     (copied > 0).then(|| {
-        out.push_str(&json[copied..]);
+        out.extend_from_slice(&json[copied..]);
         out
     })
 }
 
-fn is_huge(number: &str) -> bool {
-    // A text that is skipped is checked for the grammar of a number but not for its size.
-    number.parse::<f64>().is_ok_and(f64::is_infinite) && serde_json::from_str::<serde::de::IgnoredAny>(number).is_ok()
+fn is_huge(number: &[u8]) -> bool {
+    let float = std::str::from_utf8(number).ok().and_then(|text| text.parse::<f64>().ok());
+    // A value that is skipped is checked for the grammar of a JSON number, but not for its size.
+    float.is_some_and(f64::is_infinite) && serde_json::from_slice::<IgnoredAny>(number).is_ok()
 }
 
 /// What may be numbers: the longest runs of their characters outside text, with their places.
-fn numbers(json: &str) -> impl Iterator<Item = (usize, &str)> {
-    let bytes = json.as_bytes();
+fn numbers(bytes: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
     let mut at = 0;
     std::iter::from_fn(move || {
         while at < bytes.len() {
@@ -98,7 +132,7 @@ fn numbers(json: &str) -> impl Iterator<Item = (usize, &str)> {
                 b'"' => at = text_end(bytes, at + 1),
                 b'-' | b'0'..=b'9' => {
                     at = end_of(bytes, at, |byte| matches!(byte, b'-' | b'+' | b'.' | b'e' | b'E' | b'0'..=b'9'));
-                    return Some((start, &json[start..at]));
+                    return Some((start, &bytes[start..at]));
                 }
                 _ => at += 1,
             }
@@ -128,12 +162,32 @@ fn end_of(bytes: &[u8], from: usize, within: impl Fn(u8) -> bool) -> usize {
 mod tests {
     use super::*;
 
+    fn is_too_deep(json: &[u8], limit: usize) -> bool {
+        Survey::of(json).is_too_deep(json, limit)
+    }
+
+    #[test]
+    fn a_survey_sees_every_byte() {
+        for length in 0..200 {
+            for at in 0..length {
+                let survey = |byte| {
+                    let mut json = vec![b' '; length];
+                    json[at] = byte;
+                    Survey::of(&json)
+                };
+                assert!(!survey(0x80).is_ascii && survey(b'\\').has_backslash, "{at} of {length}");
+                assert_eq!(survey(b'['), Survey { is_ascii: true, has_backslash: false, openings: 1 });
+            }
+        }
+        assert_eq!(Survey::of(&[b'{'; 1000]).openings, 1000);
+    }
+
     #[test]
     fn depth_counts_outside_text_only() {
         assert!(!is_too_deep(br#"{"a":"[[[[[\"[[["}"#, 1));
         assert!(is_too_deep(br#"{"a":[1]}"#, 1));
         assert!(!is_too_deep(br#"{"a":[1],"b":[2],"c":[3]}"#, 2));
-        assert!(is_too_deep(&[b'['; 100_000], 64));
+        assert!(is_too_deep(&b"[".repeat(100_000), 64));
         assert!(!is_too_deep(&b"[]".repeat(1000), 64));
     }
 
@@ -151,11 +205,11 @@ mod tests {
         let huge = "9".repeat(400);
         let json = format!(r#"{{"a":1e999,"b":[-1E+400,1.5],"c":"1e999 \" 1e999","d":{huge}}}"#);
         assert_eq!(
-            without_huge_numbers(&json).as_deref(),
-            Some(r#"{"a":null,"b":[null,1.5],"c":"1e999 \" 1e999","d":null}"#)
+            without_huge_numbers(json.as_bytes()).as_deref(),
+            Some(&br#"{"a":null,"b":[null,1.5],"c":"1e999 \" 1e999","d":null}"#[..])
         );
         for kept in [r#"{"a":1e308}"#, r#"{"a":01e999}"#, r#"{"a":1.e999}"#, r#"{"a":1e-999}"#, "\"\\"] {
-            assert_eq!(without_huge_numbers(kept), None, "{kept}");
+            assert_eq!(without_huge_numbers(kept.as_bytes()), None, "{kept}");
         }
     }
 }

@@ -6,7 +6,7 @@ use serde::de::DeserializeSeed;
 
 use crate::decode::DecodeError;
 use crate::decode::convert::{convert, event_id, event_time};
-use crate::decode::guard::{bad_escape, is_too_deep, without_huge_numbers};
+use crate::decode::guard::{Survey, bad_escape, without_huge_numbers};
 use crate::decode::plan::{FieldNames, NodeId, Plan, TypeNodes};
 use crate::decode::raw::{Found, NodeSeed, Raw};
 use crate::event::Event;
@@ -40,7 +40,7 @@ impl Default for DecodeLimits {
 /// use tripline::event::Event;
 /// use tripline::program::Program;
 ///
-/// let decoder = JsonDecoder::new(&Program::default(), &FieldNames::default(), DecodeLimits::default());
+/// let mut decoder = JsonDecoder::new(&Program::default(), &FieldNames::default(), DecodeLimits::default());
 /// let mut event = Event::default();
 /// decoder.decode(br#"{"type":"login","ts":1000,"id":7}"#, &mut event)?;
 /// assert_eq!((event.time_ms, event.id.as_deref()), (1000, Some("7")));
@@ -53,13 +53,19 @@ impl Default for DecodeLimits {
 pub struct JsonDecoder {
     plan: Plan,
     limits: DecodeLimits,
+    /// The list that the last message was collected in, emptied.
+    unused: Vec<Raw<'static>>,
 }
 
 impl JsonDecoder {
     /// A decoder for what `program` reads of messages whose type, time and id stand at `names`.
     pub fn new(program: &Program, names: &FieldNames, limits: DecodeLimits) -> JsonDecoder {
         let depth_max = limits.depth_max.min(DecodeLimits::DEPTH_CEILING);
-        JsonDecoder { plan: Plan::new(program, names), limits: DecodeLimits { depth_max, ..limits } }
+        JsonDecoder {
+            plan: Plan::new(program, names),
+            limits: DecodeLimits { depth_max, ..limits },
+            unused: Vec::new(),
+        }
     }
 
     /// Decodes one message into `event`, whose list of values is reused. Its position is the caller's to set; after an
@@ -67,39 +73,48 @@ impl JsonDecoder {
     ///
     /// An event of an undeclared type has no `type_id` and no values. An id of another kind than text or a 64-bit
     /// integer is no id.
-    pub fn decode(&self, bytes: &[u8], event: &mut Event) -> Result<(), DecodeError> {
-        let text = self.check(bytes)?;
-        let mut found = Found::new(self.plan.len());
-        match self.parse(text, &mut found) {
-            Ok(()) => self.fill(&found, event),
-            Err(DecodeError::NotJson { .. }) if let Some(smaller) = without_huge_numbers(text) => {
-                let mut found = Found::new(self.plan.len());
-                self.parse(&smaller, &mut found)?;
-                self.fill(&found, event)
-            }
-            Err(error) => Err(error),
+    pub fn decode(&mut self, bytes: &[u8], event: &mut Event) -> Result<(), DecodeError> {
+        self.check(bytes)?;
+        match self.decode_checked(bytes, event) {
+            Err(DecodeError::NotJson { at, problem }) => match without_huge_numbers(bytes) {
+                Some(smaller) => self.decode_checked(&smaller, event),
+                None => Err(DecodeError::NotJson { at, problem }),
+            },
+            other => other,
         }
     }
 
     /// What is checked before the parser sees the message.
     #[inline]
-    fn check<'de>(&self, bytes: &'de [u8]) -> Result<&'de str, DecodeError> {
+    fn check(&self, bytes: &[u8]) -> Result<(), DecodeError> {
         let DecodeLimits { bytes_max, depth_max } = self.limits;
         if bytes.len() > bytes_max {
             return Err(DecodeError::TooLarge { bytes: bytes.len(), limit: bytes_max });
         }
-        let text = std::str::from_utf8(bytes).map_err(|error| DecodeError::NotUtf8 { at: error.valid_up_to() })?;
-        if is_too_deep(bytes, depth_max) {
+        let survey = Survey::of(bytes);
+        if !survey.is_ascii {
+            std::str::from_utf8(bytes).map_err(|error| DecodeError::NotUtf8 { at: error.valid_up_to() })?;
+        }
+        if survey.is_too_deep(bytes, depth_max) {
             return Err(DecodeError::TooDeep { limit: depth_max });
         }
-        match bad_escape(bytes) {
+        match survey.has_backslash.then(|| bad_escape(bytes)).flatten() {
             Some(at) => Err(DecodeError::NotJson { at, problem: "invalid escape".to_owned() }),
-            None => Ok(text),
+            None => Ok(()),
         }
     }
 
-    fn parse<'de>(&self, text: &'de str, found: &mut Found<'de>) -> Result<(), DecodeError> {
-        let mut parser = sonic_rs::Deserializer::from_str(text);
+    #[inline]
+    fn decode_checked(&mut self, bytes: &[u8], event: &mut Event) -> Result<(), DecodeError> {
+        let mut found = Found::new(std::mem::take(&mut self.unused), self.plan.len());
+        let decoded = self.parse(bytes, &mut found).and_then(|()| self.fill(&found, event));
+        self.unused = found.recycle();
+        decoded
+    }
+
+    #[inline]
+    fn parse<'de>(&self, bytes: &'de [u8], found: &mut Found<'de>) -> Result<(), DecodeError> {
+        let mut parser = sonic_rs::Deserializer::from_slice(bytes);
         let root = NodeSeed { plan: &self.plan, node: NodeId::ROOT, found };
         let parsed = root.deserialize(&mut parser).and_then(|()| parser.end());
         match (parsed, found.duplicate, &found.raws[NodeId::ROOT.index()]) {

@@ -204,14 +204,20 @@ fn list_levels(kind: &Kind) -> usize {
     }
 }
 
-/// Names to numbers, by length first: few names of one object are equally long, so that most lookups cost one
-/// comparison.
+/// Names to numbers, by length first: few names of one object are equally long, so that most lookups compare once.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct PathTable {
     /// Where the names of each length begin in `entries`; one more for the end. Names longer than all are not found.
     starts: Vec<u32>,
     /// Ordered by length, then by bytes.
-    entries: Vec<(Box<str>, u32)>,
+    entries: Vec<Entry>,
+}
+
+#[derive(Clone, Debug)]
+struct Entry {
+    ends: Ends,
+    id: u32,
+    name: Box<str>,
 }
 
 impl PathTable {
@@ -219,10 +225,13 @@ impl PathTable {
     const WALK_MAX: usize = 8;
 
     pub(crate) fn new(names: Vec<(String, u32)>) -> PathTable {
-        let mut entries: Vec<_> = names.into_iter().map(|(name, id)| (name.into_boxed_str(), id)).collect();
-        entries.sort_by(|(a, _), (b, _)| (a.len(), a).cmp(&(b.len(), b)));
-        let longest = entries.last().map_or(0, |(name, _)| name.len());
-        let start = |length| entries.partition_point(|(name, _)| name.len() < length);
+        let mut entries: Vec<_> = names
+            .into_iter()
+            .map(|(name, id)| Entry { ends: Ends::of(name.as_bytes()), id, name: name.into_boxed_str() })
+            .collect();
+        entries.sort_by(|a, b| (a.name.len(), &a.name).cmp(&(b.name.len(), &b.name)));
+        let longest = entries.last().map_or(0, |entry| entry.name.len());
+        let start = |length| entries.partition_point(|entry| entry.name.len() < length);
         let starts = (0..longest + 2)
             .map(|length| u32::try_from(start(length)).expect("rule files are limited far below 2^32 names"))
             .collect();
@@ -234,11 +243,41 @@ impl PathTable {
     pub(crate) fn get(&self, name: &str) -> Option<u32> {
         let &[start, end] = self.starts.get(name.len()..name.len() + 2)? else { return None };
         let same_length = &self.entries[start as usize..end as usize];
-        if same_length.len() > Self::WALK_MAX {
-            let at = same_length.binary_search_by(|(known, _)| (**known).cmp(name)).ok()?;
-            return Some(same_length[at].1);
+        if same_length.is_empty() {
+            return None;
         }
-        same_length.iter().find(|(known, _)| **known == *name).map(|&(_, id)| id)
+        if same_length.len() > Self::WALK_MAX {
+            let at = same_length.binary_search_by(|entry| (*entry.name).cmp(name)).ok()?;
+            return Some(same_length[at].id);
+        }
+        let ends = Ends::of(name.as_bytes());
+        let is_it = |entry: &&Entry| entry.ends == ends && (name.len() <= Ends::COVERED || *entry.name == *name);
+        same_length.iter().find(is_it).map(|entry| entry.id)
+    }
+}
+
+/// The first and the last eight bytes of a name, which may overlap: all of a name of up to sixteen, compared without a
+/// call to memcmp.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Ends(u64, u64);
+
+impl Ends {
+    const COVERED: usize = 16;
+
+    #[inline]
+    fn of(name: &[u8]) -> Ends {
+        if let (Some(first), Some(last)) = (name.first_chunk(), name.last_chunk()) {
+            return Ends(u64::from_le_bytes(*first), u64::from_le_bytes(*last));
+        }
+        if let (Some(first), Some(last)) = (name.first_chunk(), name.last_chunk()) {
+            return Ends(u32::from_le_bytes(*first).into(), u32::from_le_bytes(*last).into());
+        }
+        match *name {
+            [a, b, c] => Ends(u64::from_le_bytes([a, b, c, 0, 0, 0, 0, 0]), 0),
+            [a, b] => Ends(u64::from_le_bytes([a, b, 0, 0, 0, 0, 0, 0]), 0),
+            [a] => Ends(a.into(), 0),
+            _ => Ends(0, 0),
+        }
     }
 }
 
@@ -247,13 +286,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_table_finds_its_names_and_no_others() {
+    fn a_table_finds_its_names() {
         let names: Vec<String> = (0..40).map(|i| format!("name{i:02}")).chain(["a".into(), String::new()]).collect();
         let table = PathTable::new(names.iter().cloned().zip(0..).collect());
         for (name, id) in names.iter().zip(0..) {
             assert_eq!(table.get(name), Some(id), "{name}");
         }
-        for name in ["b", "name40", "name", "name0", "a much longer name"] {
+        let twins = ["merchant_location_first", "merchant_location_other", "merchant_xxxxxxxx_first"];
+        let table = PathTable::new(twins.iter().map(ToString::to_string).zip(0..).collect());
+        assert_eq!(twins.map(|name| table.get(name)), [Some(0), Some(1), Some(2)]);
+        assert_eq!(table.get("merchant_yyyyyyyy_first"), None);
+    }
+
+    #[test]
+    fn a_table_finds_no_other_names() {
+        let table = PathTable::new(vec![("a".to_owned(), 0), ("name".to_owned(), 1), ("name00".to_owned(), 2)]);
+        for name in ["b", "", "nam", "namf", "name0", "name01", "a much longer name"] {
             assert_eq!(table.get(name), None, "{name}");
         }
         assert_eq!(PathTable::default().get(""), None);

@@ -1,0 +1,3 @@
+//! The subcommands, one a file. Only they print.
+
+pub mod run;

@@ -1,0 +1,426 @@
+//! The account events on which figures are measured and the demonstration runs: seeded, so that a figure can be
+//! taken again on the same bytes.
+//!
+//! Users mostly stay in their country, log in, browse, fill carts and buy. Now and then one travels, and now and then
+//! one is attacked: failed logins, then perhaps a login and a large purchase. So each rule of [`RULES`] alerts, and
+//! rarely: `country_hop` on about 0.3 % of the events with the default settings.
+//!
+//! Only integers are computed with, so that a seed gives the same bytes on every machine and for ever. A change of the
+//! bytes makes all earlier figures incomparable.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::io::Write;
+
+/// The events' declarations, and four rules over them.
+pub const RULES: &str = r#"event login         user_id text, country text, ip ip, device.id text, location point
+event login_failed  user_id text, country text, ip ip, device.id text
+event purchase      user_id text, country text, ip ip, card_id text, amount number, merchant.id text, merchant.category text
+event add_to_cart   user_id text, country text, ip ip, device.id text, sku text
+event page_view     user_id text, country text, ip ip, device.id text, page text
+event password_change  user_id text, country text, ip ip, device.id text
+event transfer      user_id text, country text, ip ip, device.id text, amount number, recipient text
+
+rule country_hop "Login, then a purchase from another country"
+  for each user_id
+  on every login a
+  then purchase b where country is not a.country
+  within 5 minutes
+  alert high score 40 "{user_id}: login from {a.country}, purchase from {b.country}"
+
+rule failed_burst "Five failed logins in a minute"
+  for each user_id
+  on 5 login_failed
+  within 1 minute
+  alert medium score 15
+
+rule cart_abandoned "A cart without a purchase"
+  for each user_id
+  on every add_to_cart
+  then no purchase within 10 minutes
+  alert low
+
+rule takeover "Failed logins, a login, a large purchase"
+  for each user_id
+  on 3 login_failed
+  then login
+  then purchase where amount > 100
+  within 10 minutes
+  alert critical score 60
+"#;
+
+/// A fifth rule, over a sliding window.
+pub const SPEND_VELOCITY: &str = r"rule spend_velocity
+  for each user_id
+  on purchase
+  where sum(purchase.amount) over 10 minutes > 500
+  alert medium score 20
+";
+
+/// How the events are made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Where the random numbers begin.
+    pub seed: u64,
+    /// How many users there are; at least 1.
+    pub users: u64,
+    /// How many events a second of event time holds; at least 1.
+    pub events_per_second: u64,
+    /// The time of the first event, in ms since the epoch.
+    pub start_ms: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings { seed: 1, users: 100_000, events_per_second: 500, start_ms: 1_700_000_000_000 }
+    }
+}
+
+/// An endless stream of account events, in order of time.
+///
+/// ```
+/// use tripline::workload::{Settings, Workload};
+///
+/// let mut workload = Workload::new(Settings::default());
+/// let mut lines = Vec::new();
+/// for _ in 0..1000 {
+///     workload.write_line(&mut lines);
+/// }
+/// assert_eq!(lines.iter().filter(|&&byte| byte == b'\n').count(), 1000);
+/// ```
+#[derive(Clone, Debug)]
+pub struct Workload {
+    settings: Settings,
+    random: Random,
+    /// How many events were made.
+    made: u64,
+    /// What users will do next, the earliest first.
+    planned: BinaryHeap<Reverse<Planned>>,
+}
+
+/// What a user does at a time; the order is that of time, then that of planning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Planned {
+    due_ms: u64,
+    number: u64,
+    user: u64,
+    act: Act,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Act {
+    Login,
+    LoginFailed,
+    Purchase { cents: u64 },
+    AddToCart,
+    PageView,
+    PasswordChange,
+    Transfer,
+}
+
+impl Act {
+    fn name(self) -> &'static str {
+        match self {
+            Act::Login => "login",
+            Act::LoginFailed => "login_failed",
+            Act::Purchase { .. } => "purchase",
+            Act::AddToCart => "add_to_cart",
+            Act::PageView => "page_view",
+            Act::PasswordChange => "password_change",
+            Act::Transfer => "transfer",
+        }
+    }
+}
+
+/// A country with the middle of its capital, in ten-thousandths of a degree.
+type Country = (&'static str, i64, i64);
+
+const COUNTRIES: [Country; 16] = [
+    ("DE", 525_200, 134_050),
+    ("FR", 488_566, 23_522),
+    ("GB", 515_074, -1_278),
+    ("ES", 404_168, -37_038),
+    ("IT", 419_028, 124_964),
+    ("NL", 523_676, 49_041),
+    ("PL", 522_297, 210_122),
+    ("SE", 593_293, 180_686),
+    ("US", 389_072, -770_369),
+    ("CA", 454_215, -756_972),
+    ("BR", -157_975, -478_919),
+    ("IN", 286_139, 772_090),
+    ("JP", 356_762, 1_396_503),
+    ("AU", -352_809, 1_491_300),
+    ("ZA", -257_479, 282_293),
+    ("MX", 194_326, -991_332),
+];
+
+const CATEGORIES: [&str; 6] = ["grocery", "travel", "electronics", "fashion", "gaming", "fuel"];
+
+impl Workload {
+    /// The stream from its first event.
+    pub fn new(settings: Settings) -> Workload {
+        let settings =
+            Settings { users: settings.users.max(1), events_per_second: settings.events_per_second.max(1), ..settings };
+        Workload { settings, random: Random(settings.seed), made: 0, planned: BinaryHeap::new() }
+    }
+
+    /// Appends the next event as one line of JSON.
+    pub fn write_line(&mut self, out: &mut Vec<u8>) {
+        let now_ms = self.settings.start_ms + self.made * 1000 / self.settings.events_per_second;
+        self.made += 1;
+        let (user, act) = self.next_act(now_ms);
+        self.write_event(now_ms, user, act, out);
+    }
+
+    /// What was planned for now or before, else something new.
+    fn next_act(&mut self, now_ms: u64) -> (u64, Act) {
+        if let Some(Reverse(planned)) = self.planned.peek()
+            && planned.due_ms <= now_ms
+        {
+            let Planned { user, act, .. } = *planned;
+            self.planned.pop();
+            return (user, act);
+        }
+        let user = self.random.below(self.settings.users);
+        if self.random.below(2_500) == 0 {
+            self.plan_attack(now_ms, user);
+        }
+        let act = match self.random.below(100) {
+            0..28 => Act::Login,
+            28..31 => Act::LoginFailed,
+            31..55 => Act::Purchase { cents: self.price() },
+            55..63 => Act::AddToCart,
+            63..96 => Act::PageView,
+            96..98 => Act::PasswordChange,
+            _ => Act::Transfer,
+        };
+        if act == Act::AddToCart && self.random.below(100) < 90 {
+            let due_ms = now_ms + 20_000 + self.random.below(400_000);
+            let cents = self.price();
+            self.plan(due_ms, user, Act::Purchase { cents });
+        }
+        (user, act)
+    }
+
+    /// Failed logins some seconds apart; every other attacker gets in and buys.
+    fn plan_attack(&mut self, now_ms: u64, user: u64) {
+        let mut due_ms = now_ms;
+        for _ in 0..3 + self.random.below(5) {
+            due_ms += 1_000 + self.random.below(8_000);
+            self.plan(due_ms, user, Act::LoginFailed);
+        }
+        if self.random.below(2) == 0 {
+            due_ms += 2_000 + self.random.below(60_000);
+            self.plan(due_ms, user, Act::Login);
+            due_ms += 10_000 + self.random.below(240_000);
+            let cents = 15_000 + self.random.below(80_000);
+            self.plan(due_ms, user, Act::Purchase { cents });
+        }
+    }
+
+    fn plan(&mut self, due_ms: u64, user: u64, act: Act) {
+        // Two plans may be due in the same millisecond: the random state tells them apart and is never twice the same.
+        self.planned.push(Reverse(Planned { due_ms, number: self.random.0, user, act }));
+    }
+
+    /// Most things are cheap.
+    fn price(&mut self) -> u64 {
+        match self.random.below(100) {
+            0 => 20_000 + self.random.below(50_000),
+            1..10 => 5_000 + self.random.below(15_000),
+            _ => 150 + self.random.below(6_000),
+        }
+    }
+
+    fn write_event(&mut self, now_ms: u64, user: u64, act: Act, out: &mut Vec<u8>) {
+        let number = self.made;
+        let abroad = self.random.below(100) < 2;
+        let place = if abroad { self.random.next() } else { scramble(user) };
+        let (country, latitude, longitude) = COUNTRIES[index(place, COUNTRIES.len())];
+        let [a, b, c, _, ..] = scramble(place).to_le_bytes();
+        let host = 1 + self.random.below(250);
+        put(
+            out,
+            format_args!(
+                r#"{{"type":"{}","ts":{now_ms},"event_id":"e{number:08}","user_id":"u{user:07}","country":"{country}","ip":"{}.{b}.{c}.{host}""#,
+                act.name(),
+                11 + u16::from(a % 190),
+            ),
+        );
+        self.write_rest(user, act, (latitude, longitude), out);
+        out.extend_from_slice(b"}\n");
+    }
+
+    /// What this type of event has beside what all have.
+    fn write_rest(&mut self, user: u64, act: Act, place: (i64, i64), out: &mut Vec<u8>) {
+        let any = self.random.next();
+        if let Act::Purchase { cents } = act {
+            let merchant = any % 5_000;
+            let category = CATEGORIES[index(merchant, CATEGORIES.len())];
+            return put(
+                out,
+                format_args!(
+                    r#","card_id":"c{user:07}","amount":{}.{:02},"merchant":{{"id":"m{merchant:04}","category":"{category}"}}"#,
+                    cents / 100,
+                    cents % 100
+                ),
+            );
+        }
+        put(out, format_args!(r#","device":{{"id":"d{user:07}{}"}}"#, any % 3));
+        let any = any / 3;
+        match act {
+            Act::Login if any.is_multiple_of(2) => write_location(place, out),
+            Act::Login => put(
+                out,
+                format_args!(r#","method":"password","app":"web-{}","session":"{:08}""#, any % 9, any % 100_000_000),
+            ),
+            Act::LoginFailed => put(out, format_args!(r#","reason":"bad_password","attempt":{}"#, 1 + any % 3)),
+            Act::AddToCart => {
+                put(out, format_args!(r#","sku":"s{:06}","quantity":{},"currency":"EUR""#, any % 200_000, 1 + any % 4));
+            }
+            Act::PageView => {
+                put(out, format_args!(r#","page":"/catalogue/items/{:06}","referrer":"home""#, any % 200_000));
+            }
+            Act::PasswordChange => put(out, format_args!(r#","channel":"settings""#)),
+            Act::Transfer => put(
+                out,
+                format_args!(
+                    r#","amount":{}.{:02},"recipient":"u{:07}""#,
+                    10 + any % 900,
+                    any % 100,
+                    any % self.settings.users
+                ),
+            ),
+            Act::Purchase { .. } => unreachable!("a purchase has no device and was written above"),
+        }
+    }
+}
+
+fn write_location((latitude, longitude): (i64, i64), out: &mut Vec<u8>) {
+    out.extend_from_slice(br#","location":{"latitude":"#);
+    write_degrees(latitude, out);
+    out.extend_from_slice(br#","longitude":"#);
+    write_degrees(longitude, out);
+    out.push(b'}');
+}
+
+fn write_degrees(ten_thousandths: i64, out: &mut Vec<u8>) {
+    let sign = if ten_thousandths < 0 { "-" } else { "" };
+    let size = ten_thousandths.unsigned_abs();
+    put(out, format_args!("{sign}{}.{:04}", size / 10_000, size % 10_000));
+}
+
+fn put(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
+    out.write_fmt(text).expect("a Vec takes all that is written");
+}
+
+fn index(any: u64, length: usize) -> usize {
+    usize::try_from(any % length as u64).expect("below a length")
+}
+
+/// The `SplitMix64` generator: Steele, Lea and Flood, "Fast Splittable Pseudorandom Number Generators", OOPSLA 2014,
+/// with the constants of Vigna's reference code (<https://prng.di.unimi.it/splitmix64.c>, public domain).
+#[derive(Clone, Debug)]
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        scramble(self.0)
+    }
+
+    /// A number below `n`; the bias of the remainder does not matter here.
+    fn below(&mut self, n: u64) -> u64 {
+        self.next() % n
+    }
+}
+
+/// The output function of `SplitMix64`: any two inputs that differ have unrelated outputs.
+fn scramble(state: u64) -> u64 {
+    let z = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use serde_json::Value;
+    use sha2::{Digest, Sha256};
+
+    use super::*;
+
+    fn lines(settings: Settings, count: usize) -> Vec<u8> {
+        let mut workload = Workload::new(settings);
+        let mut out = Vec::new();
+        for _ in 0..count {
+            workload.write_line(&mut out);
+        }
+        out
+    }
+
+    #[test]
+    fn the_generator_is_the_published_one() {
+        // The first outputs for the seed 1234567, as published with the reference code.
+        let mut random = Random(1_234_567);
+        assert_eq!([random.next(), random.next()], [6_457_827_717_110_365_317, 3_203_168_211_198_807_973]);
+    }
+
+    #[test]
+    fn a_seed_gives_the_same_bytes_for_ever() {
+        let digest = Sha256::digest(lines(Settings::default(), 10_000));
+        assert_eq!(digest[..8], 0x9ce1_5cef_c409_3276_u64.to_be_bytes());
+        assert_ne!(lines(Settings { seed: 2, ..Settings::default() }, 10), lines(Settings::default(), 10));
+    }
+
+    #[test]
+    fn events_are_as_large_and_as_dense_as_the_figures_say() {
+        let count = 50_000;
+        let out = lines(Settings::default(), count);
+        let mean = out.len() / count - 1;
+        assert!((195..=199).contains(&mean), "{mean} bytes");
+        let times: Vec<u64> = out
+            .split(|&byte| byte == b'\n')
+            .filter(|line| !line.is_empty())
+            .map(|line| serde_json::from_slice::<Value>(line).unwrap()["ts"].as_u64().unwrap())
+            .collect();
+        assert!(times.is_sorted());
+        assert_eq!(times.last().unwrap() - times[0], 99_998);
+    }
+
+    /// `country_hop`, `failed_burst` and `takeover` by hand, as far as it takes to see that they happen.
+    #[test]
+    fn the_rules_have_something_to_find() {
+        let count = 400_000;
+        let out = lines(Settings::default(), count);
+        let mut logins: BTreeMap<String, Vec<(u64, String)>> = BTreeMap::new();
+        let mut failures: BTreeMap<String, Vec<u64>> = BTreeMap::new();
+        let (mut hops, mut bursts, mut takeovers) = (0, 0, 0);
+        for line in out.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()) {
+            let event: Value = serde_json::from_slice(line).unwrap();
+            let user = event["user_id"].as_str().unwrap().to_owned();
+            let (ts, country) = (event["ts"].as_u64().unwrap(), event["country"].as_str().unwrap());
+            match event["type"].as_str().unwrap() {
+                "login" => logins.entry(user).or_default().push((ts, country.to_owned())),
+                "login_failed" => {
+                    let failed = failures.entry(user).or_default();
+                    failed.push(ts);
+                    bursts += usize::from(failed.len() >= 5 && ts - failed[failed.len() - 5] <= 60_000);
+                }
+                "purchase" => {
+                    let open = logins.entry(user.clone()).or_default();
+                    let before = open.len();
+                    open.retain(|(at, from)| ts - at > 300_000 || from == country);
+                    hops += before - open.len();
+                    let failed = failures.get(&user).map_or(0, |f| f.iter().filter(|&&at| ts - at <= 600_000).count());
+                    takeovers += usize::from(failed >= 3 && event["amount"].as_f64().unwrap() > 100.0);
+                }
+                _ => {}
+            }
+        }
+        let share = hops as f64 / count as f64;
+        assert!((0.002..0.004).contains(&share), "country_hop on {share} of the events");
+        assert!(bursts > 50 && takeovers > 20, "{bursts} bursts, {takeovers} takeovers");
+    }
+}
