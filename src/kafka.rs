@@ -127,7 +127,9 @@ pub fn help(code: RDKafkaErrorCode) -> Option<&'static str> {
             "no trusted TLS connection: check ssl.ca.location under [kafka], and that the certificate is valid and \
              names the host",
         ),
-        RDKafkaErrorCode::TopicAuthorizationFailed => Some("grant this user read (sources) or write rights to the topic"),
+        RDKafkaErrorCode::TopicAuthorizationFailed => {
+            Some("grant this user read (sources) or write rights to the topic")
+        }
         RDKafkaErrorCode::GroupAuthorizationFailed => Some("grant this user read rights to the consumer group"),
         RDKafkaErrorCode::ClusterAuthorizationFailed => Some("grant this user idempotent write rights to the cluster"),
         _ => None,

@@ -225,13 +225,14 @@ pub enum LogFormat {
 
 /// Reads a configuration file.
 pub fn load(path: &Path) -> Result<Settings, ConfigError> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
+    let text =
+        std::fs::read_to_string(path).map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
     parse(path, &text)
 }
 
 /// As [`load`], from text; the path is what relative paths start from and what errors name.
 pub fn parse(path: &Path, text: &str) -> Result<Settings, ConfigError> {
-    let raw = raw::parse(text).map_err(|problem| ConfigError::Wrong { path: path.to_owned(), problems: vec![problem] })?;
+    let raw =
+        raw::parse(text).map_err(|problem| ConfigError::Wrong { path: path.to_owned(), problems: vec![problem] })?;
     resolve::resolve(path, text, raw).map_err(|problems| ConfigError::Wrong { path: path.to_owned(), problems })
 }

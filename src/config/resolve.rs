@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use toml::Spanned;
 
-use crate::config::raw::{OneOrMany, RawAlerts, RawConfig, RawDeadLetters, RawEmail, RawHttp, RawSink, RawSource, line_of};
+use crate::config::raw::{
+    OneOrMany, RawAlerts, RawConfig, RawDeadLetters, RawEmail, RawHttp, RawSink, RawSource, line_of,
+};
 use crate::config::{
     AlertsTo, DeadLettersTo, EventFields, FileSource, InternalTopics, KafkaSettings, Late, Limits, LogFormat,
     LogSettings, Problem, Settings, SinkSettings, Sources, Start, TimeSettings, TopicSource, values,
@@ -192,9 +194,7 @@ impl Checker<'_> {
             toml::Value::String(text) => values::expand(text, &self.folder),
             toml::Value::Integer(number) => Ok(Secret::new(number.to_string())),
             toml::Value::Boolean(flag) => Ok(Secret::new(flag.to_string())),
-            toml::Value::Table(_) => {
-                Err(format!("put the property's name in quotes: \"{name}.…\" = …, not a table"))
-            }
+            toml::Value::Table(_) => Err(format!("put the property's name in quotes: \"{name}.…\" = …, not a table")),
             _ => Err("a property is a text, a whole number or true/false".to_owned()),
         };
         read.unwrap_or_else(|message| {
@@ -223,7 +223,8 @@ impl Checker<'_> {
     }
 
     fn commit_interval(&mut self, value: &Spanned<toml::Value>) -> Duration {
-        let read = value.get_ref().as_str().ok_or_else(|| "write it as \"100ms\"".to_owned()).and_then(values::duration);
+        let read =
+            value.get_ref().as_str().ok_or_else(|| "write it as \"100ms\"".to_owned()).and_then(values::duration);
         let read = read.and_then(|interval| {
             let fits = (Duration::from_millis(10)..=Duration::from_secs(10)).contains(&interval);
             fits.then_some(interval).ok_or_else(|| "between 10ms and 10s".to_owned())
@@ -242,7 +243,8 @@ impl Checker<'_> {
                 message: "say where events come from: [[source]] with topic, file or stdin".to_owned(),
             });
         }
-        if raw.iter().any(|source| source.get_ref().topic.is_none()) && raw.iter().any(|s| s.get_ref().topic.is_some()) {
+        if raw.iter().any(|source| source.get_ref().topic.is_none()) && raw.iter().any(|s| s.get_ref().topic.is_some())
+        {
             let at = &raw[0];
             self.problem(at, "source", "topics and files cannot be mixed: a file has an end and a topic has none");
         }
@@ -271,7 +273,9 @@ impl Checker<'_> {
     fn topic(&mut self, raw: Spanned<RawSource>) -> Option<TopicSource> {
         self.check_format(&raw);
         let raw = raw.into_inner();
-        for (given, field) in [(raw.file.as_ref().map(Spanned::span), "file"), (raw.stdin.as_ref().map(Spanned::span), "stdin")] {
+        for (given, field) in
+            [(raw.file.as_ref().map(Spanned::span), "file"), (raw.stdin.as_ref().map(Spanned::span), "stdin")]
+        {
             if let Some(span) = given {
                 self.at(span.start, &format!("source.{field}"), "a source is a topic or a file, not both");
             }
@@ -303,7 +307,11 @@ impl Checker<'_> {
             (&raw.copartitioned, "copartitioned"),
         ] {
             if let Some(given) = given {
-                self.problem(given, &format!("source.{field}"), "is for topics: a file is read from its start to its end");
+                self.problem(
+                    given,
+                    &format!("source.{field}"),
+                    "is for topics: a file is read from its start to its end",
+                );
             }
         }
         let stdin = raw.stdin.as_ref().is_some_and(|stdin| *stdin.get_ref());
@@ -372,7 +380,11 @@ impl Checker<'_> {
             text => match values::instant(text) {
                 Some(ms) => Start::Time(ms),
                 None => {
-                    self.problem(start, "source.start", "write \"earliest\", \"latest\" or a time: 2026-01-31T08:00:00Z");
+                    self.problem(
+                        start,
+                        "source.start",
+                        "write \"earliest\", \"latest\" or a time: 2026-01-31T08:00:00Z",
+                    );
                     Start::Earliest
                 }
             },
@@ -409,7 +421,9 @@ impl Checker<'_> {
                 self.topic_name(&topic, "alerts.topic");
                 AlertsTo::Topic(topic.into_inner())
             }
-            RawAlerts { topic: None, file: Some(file), stdout: None } => AlertsTo::File(self.folder.join(file.get_ref())),
+            RawAlerts { topic: None, file: Some(file), stdout: None } => {
+                AlertsTo::File(self.folder.join(file.get_ref()))
+            }
             RawAlerts { topic: None, file: None, stdout: Some(stdout) } if *stdout.get_ref() => AlertsTo::Stdout,
             _ => {
                 self.at(at, "alerts", "name one of topic, file and stdout = true");

@@ -41,9 +41,7 @@ pub(super) fn expand(text: &str, folder: &Path) -> Result<Secret, String> {
         };
     };
     if let Some(name) = reference.strip_prefix("env:") {
-        return std::env::var(name)
-            .map(Secret::new)
-            .map_err(|_| format!("the environment variable {name} is not set"));
+        return std::env::var(name).map(Secret::new).map_err(|_| format!("the environment variable {name} is not set"));
     }
     if let Some(path) = reference.strip_prefix("file:") {
         let path = folder.join(path);

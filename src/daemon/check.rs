@@ -146,13 +146,7 @@ fn check_source(report: &mut Report, source: &KafkaSource, settings: &TopicSourc
     }
 }
 
-fn check_own(
-    report: &mut Report,
-    settings: &Settings,
-    kafka: &KafkaSettings,
-    own: &[&str],
-    counts: &[Option<usize>],
-) {
+fn check_own(report: &mut Report, settings: &Settings, kafka: &KafkaSettings, own: &[&str], counts: &[Option<usize>]) {
     let what = |topic: &str| match (&settings.alerts, &settings.dead_letters) {
         (AlertsTo::Topic(alerts), _) if alerts == topic => "alerts",
         (_, DeadLettersTo::Topic(_)) => "dead letters",
@@ -164,10 +158,8 @@ fn check_own(
             (None, InternalTopics::Create) => {
                 report.good(format!("topic `{topic}` for {} does not exist yet and will be created", what(topic)));
             }
-            (None, InternalTopics::Expect) => report.bad(format!(
-                "topic `{topic}` for {} does not exist, and internal_topics = \"expect\"",
-                what(topic)
-            )),
+            (None, InternalTopics::Expect) => report
+                .bad(format!("topic `{topic}` for {} does not exist, and internal_topics = \"expect\"", what(topic))),
         }
     }
 }

@@ -6,13 +6,13 @@ use crate::engine::{InputSettings, LatePolicy};
 use crate::program::Program;
 
 /// The decoder of a source.
-pub fn decoder(program: &Program, fields: &EventFields, limits: Limits) -> JsonDecoder {
+pub(super) fn decoder(program: &Program, fields: &EventFields, limits: Limits) -> JsonDecoder {
     let limits = DecodeLimits { bytes_max: limits.event_bytes_max, depth_max: limits.event_depth_max };
     JsonDecoder::new(program, &field_names(fields), limits)
 }
 
 /// How a source's time is taken.
-pub fn input_settings(time: TimeSettings) -> InputSettings {
+pub(super) fn input_settings(time: TimeSettings) -> InputSettings {
     let late = match time.late {
         Late::Drop => LatePolicy::Drop,
         Late::Process => LatePolicy::Process,

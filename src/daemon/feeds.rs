@@ -27,7 +27,7 @@ const WAITING_LOW: usize = 10_000;
 
 /// Why a message could not be taken.
 #[derive(Debug, thiserror::Error)]
-pub enum FeedError {
+pub(super) enum FeedError {
     /// By the client.
     #[error(transparent)]
     Source(#[from] SourceError),
@@ -37,7 +37,7 @@ pub enum FeedError {
 }
 
 /// The shards of this copy with their partitions.
-pub struct Feeds {
+pub(super) struct Feeds {
     program: Arc<Program>,
     metrics: Metrics,
     sources: Vec<Source>,
@@ -71,22 +71,22 @@ struct Counts {
 }
 
 /// A shard with its partitions.
-pub struct Entry {
+pub(super) struct Entry {
     /// Cohort and partition number.
-    pub id: (usize, i32),
+    pub(super) id: (usize, i32),
     /// The shard.
-    pub shard: Shard,
+    pub(super) shard: Shard,
     /// Its inputs, in order.
-    pub feeds: Vec<Feed>,
+    pub(super) feeds: Vec<Feed>,
     touched: bool,
 }
 
 /// A partition of a shard.
-pub struct Feed {
+pub(super) struct Feed {
     /// The partition.
-    pub partition: Partition,
+    pub(super) partition: Partition,
     /// The place of its topic among the sources.
-    pub source: usize,
+    pub(super) source: usize,
     /// Messages that came although the partition is paused, in order.
     held: VecDeque<OwnedMessage>,
     paused: bool,
@@ -102,7 +102,7 @@ pub struct Feed {
 
 impl Feed {
     /// A partition from which nothing has come yet.
-    pub fn new(partition: Partition, source: usize) -> Feed {
+    pub(super) fn new(partition: Partition, source: usize) -> Feed {
         let now = Instant::now();
         Feed {
             partition,
@@ -122,7 +122,7 @@ impl Feed {
 
 impl Entry {
     /// A shard over these partitions.
-    pub fn new(id: (usize, i32), shard: Shard, feeds: Vec<Feed>) -> Entry {
+    pub(super) fn new(id: (usize, i32), shard: Shard, feeds: Vec<Feed>) -> Entry {
         debug_assert_eq!(shard.inputs(), feeds.len(), "one partition an input");
         Entry { id, shard, feeds, touched: true }
     }
@@ -130,7 +130,12 @@ impl Entry {
 
 impl Feeds {
     /// Over these topics, with no partition yet.
-    pub fn new(settings: &Settings, sources: &[TopicSource], program: &Arc<Program>, metrics: &Metrics) -> Feeds {
+    pub(super) fn new(
+        settings: &Settings,
+        sources: &[TopicSource],
+        program: &Arc<Program>,
+        metrics: &Metrics,
+    ) -> Feeds {
         let source = |source: &TopicSource| Source {
             topic: source.topic.clone(),
             decoder: decoder(program, &source.fields, settings.limits),
@@ -154,7 +159,7 @@ impl Feeds {
     }
 
     /// Replaces the shards. Their partitions begin to be fetched anew.
-    pub fn set(&mut self, mut entries: Vec<Entry>) {
+    pub(super) fn set(&mut self, mut entries: Vec<Entry>) {
         for source in &mut self.sources {
             source.slots.clear();
         }
@@ -173,24 +178,24 @@ impl Feeds {
     }
 
     /// Takes the shards out.
-    pub fn take(&mut self) -> Vec<Entry> {
+    pub(super) fn take(&mut self) -> Vec<Entry> {
         let entries = std::mem::take(&mut self.entries);
         self.set(Vec::new());
         entries
     }
 
     /// The shards.
-    pub fn entries(&mut self) -> &mut [Entry] {
+    pub(super) fn entries(&mut self) -> &mut [Entry] {
         &mut self.entries
     }
 
     /// A batch begins.
-    pub fn begin_batch(&mut self) {
+    pub(super) fn begin_batch(&mut self) {
         self.now_ms = wall_clock_ms();
     }
 
     /// Takes a message as the client gives it.
-    pub fn on_message(
+    pub(super) fn on_message(
         &mut self,
         source: &KafkaSource,
         outputs: &mut Outputs,
@@ -218,7 +223,7 @@ impl Feeds {
     }
 
     /// A batch has ended: what can be released is, alerts are sent, counts added.
-    pub fn end_batch(&mut self, outputs: &mut Outputs) -> Result<(), FeedError> {
+    pub(super) fn end_batch(&mut self, outputs: &mut Outputs) -> Result<(), FeedError> {
         for entry in self.entries.iter_mut().filter(|entry| entry.touched) {
             entry.touched = false;
             entry.shard.step(Step::Release);
@@ -237,7 +242,7 @@ impl Feeds {
     }
 
     /// Lets the time of quiet partitions go on, and keeps fast partitions from running away from slow ones.
-    pub fn tick(&mut self, source: &KafkaSource, outputs: &mut Outputs) -> Result<(), FeedError> {
+    pub(super) fn tick(&mut self, source: &KafkaSource, outputs: &mut Outputs) -> Result<(), FeedError> {
         let now = Instant::now();
         for entry in &mut self.entries {
             if entry.shard.is_speaking() {
@@ -255,7 +260,7 @@ impl Feeds {
     }
 
     /// Takes a report of the client on how far its fetching is.
-    pub fn on_progress(&mut self, report: &[Progress]) {
+    pub(super) fn on_progress(&mut self, report: &[Progress]) {
         for Entry { shard, feeds, .. } in &mut self.entries {
             for (input, feed) in feeds.iter_mut().enumerate() {
                 let Ok(found) = report.binary_search_by(|progress| progress.partition.cmp(&feed.partition)) else {
@@ -271,7 +276,7 @@ impl Feeds {
     }
 
     /// Sets the gauges and adds what the engines have counted.
-    pub fn measure(&mut self) {
+    pub(super) fn measure(&mut self) {
         let (mut open_runs, mut waiting) = (0, 0);
         for Entry { shard, feeds, .. } in &mut self.entries {
             open_runs += gauge(shard.stream().open_runs());
@@ -299,21 +304,21 @@ impl Feeds {
     }
 
     /// How many messages are still to be read back, as offsets count; nothing where every shard speaks.
-    pub fn to_read_back(&self) -> Option<u64> {
+    pub(super) fn to_read_back(&self) -> Option<u64> {
         let left = |shard: &Shard, input| u64::try_from(shard.until(input) - shard.next(input)).unwrap_or(0);
         let muted = self.entries.iter().map(|entry| &entry.shard).filter(|shard| !shard.is_speaking());
         muted.map(|shard| (0..shard.inputs()).map(|input| left(shard, input)).sum()).reduce(|a: u64, b| a + b)
     }
 
     /// A partition that has messages and gives none, though nothing holds it.
-    pub fn stuck(&self, after: Duration) -> Option<&Partition> {
+    pub(super) fn stuck(&self, after: Duration) -> Option<&Partition> {
         let feeds = self.entries.iter().flat_map(|entry| &entry.feeds);
         let stuck = |feed: &&Feed| feed.lag > 0 && !feed.paused && !feed.at_end && feed.moved.elapsed() > after;
         feeds.filter(|feed| feed.held.is_empty()).find(stuck).map(|feed| &feed.partition)
     }
 
     /// What is to be committed: partitions with the next offset and what is known there.
-    pub fn changed(&mut self) -> Vec<(Partition, i64, Mark)> {
+    pub(super) fn changed(&mut self) -> Vec<(Partition, i64, Mark)> {
         let mut changed = Vec::new();
         for Entry { shard, feeds, .. } in &mut self.entries {
             if shard.take_changed() {
@@ -325,7 +330,7 @@ impl Feeds {
     }
 
     /// Everything is to be committed again: the last commit failed.
-    pub fn keep_changed(&mut self) {
+    pub(super) fn keep_changed(&mut self) {
         self.entries.iter_mut().for_each(|entry| entry.shard.keep_changed());
     }
 
@@ -528,7 +533,7 @@ fn admitted(
 }
 
 /// The wall clock in ms. Only ever compared with, never counted by.
-pub fn wall_clock_ms() -> i64 {
+pub(super) fn wall_clock_ms() -> i64 {
     jiff::Timestamp::now().as_millisecond()
 }
 

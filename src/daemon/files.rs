@@ -38,7 +38,7 @@ pub struct FilesSummary {
 }
 
 /// Reads all files to their end, or until it is asked to stop.
-pub fn run(
+pub(super) fn run(
     settings: &Settings,
     files: &[FileSource],
     program: &Arc<Program>,

@@ -8,7 +8,7 @@ const SILENT_MAX: Duration = Duration::from_secs(30);
 
 /// Shared by the loop, the sinks and the HTTP server.
 #[derive(Clone, Debug)]
-pub struct Health(Arc<Mutex<State>>);
+pub(super) struct Health(Arc<Mutex<State>>);
 
 #[derive(Debug)]
 struct State {
@@ -28,25 +28,25 @@ impl Default for Health {
 
 impl Health {
     /// The loop lives, and this is why it is not ready.
-    pub fn beat(&self, reasons: Vec<String>) {
+    pub(super) fn beat(&self, reasons: Vec<String>) {
         let mut state = self.lock();
         state.beat = Instant::now();
         state.reasons = reasons;
     }
 
     /// A sink has ended.
-    pub fn sink_ended(&self, reason: String) {
+    pub(super) fn sink_ended(&self, reason: String) {
         self.lock().sinks.push(reason);
     }
 
     /// Why it is not alive.
-    pub fn dead(&self) -> Option<String> {
+    pub(super) fn dead(&self) -> Option<String> {
         let silent = self.lock().beat.elapsed();
         (silent > SILENT_MAX).then(|| format!("the detection loop has been silent for {} s", silent.as_secs()))
     }
 
     /// Why it is not ready; nothing where it is.
-    pub fn not_ready(&self) -> Vec<String> {
+    pub(super) fn not_ready(&self) -> Vec<String> {
         let dead = self.dead();
         let state = self.lock();
         state.reasons.iter().chain(&state.sinks).cloned().chain(dead).collect()

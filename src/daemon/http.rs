@@ -15,20 +15,24 @@ use crate::telemetry::Metrics;
 
 /// What is asked about.
 #[derive(Clone)]
-pub struct Served {
+pub(super) struct Served {
     /// Whether the daemon is well.
-    pub health: Health,
+    pub(super) health: Health,
     /// Its metrics.
-    pub metrics: Metrics,
+    pub(super) metrics: Metrics,
 }
 
 /// Binds the address, so that a port in use is known before the start.
-pub async fn bind(listen: SocketAddr) -> std::io::Result<TcpListener> {
+pub(super) async fn bind(listen: SocketAddr) -> std::io::Result<TcpListener> {
     TcpListener::bind(listen).await
 }
 
 /// Answers until `stop`.
-pub async fn serve(listener: TcpListener, served: Served, mut stop: watch::Receiver<bool>) -> std::io::Result<()> {
+pub(super) async fn serve(
+    listener: TcpListener,
+    served: Served,
+    mut stop: watch::Receiver<bool>,
+) -> std::io::Result<()> {
     let routes = Router::new()
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))

@@ -42,21 +42,21 @@ const STUCK_AFTER: Duration = Duration::from_secs(30);
 const REBUILD_PAUSE: Duration = Duration::from_secs(1);
 
 /// What a loop is made with.
-pub struct Plan<'a> {
+pub(super) struct Plan<'a> {
     /// The settings.
-    pub settings: &'a Settings,
+    pub(super) settings: &'a Settings,
     /// Their broker.
-    pub kafka: &'a KafkaSettings,
+    pub(super) kafka: &'a KafkaSettings,
     /// Their topics.
-    pub sources: &'a [TopicSource],
+    pub(super) sources: &'a [TopicSource],
     /// The rules.
-    pub program: Arc<Program>,
+    pub(super) program: Arc<Program>,
     /// What is counted.
-    pub metrics: Metrics,
+    pub(super) metrics: Metrics,
     /// What is asked for.
-    pub health: Health,
+    pub(super) health: Health,
     /// The wish to stop.
-    pub shutdown: Shutdown,
+    pub(super) shutdown: Shutdown,
 }
 
 /// Why a session ended.
@@ -95,7 +95,7 @@ impl From<FeedError> for Ended {
 }
 
 /// Runs until it is asked to stop, or until a person has to act.
-pub fn run(plan: &Plan<'_>) -> anyhow::Result<()> {
+pub(super) fn run(plan: &Plan<'_>) -> anyhow::Result<()> {
     loop {
         let ended = match Session::open(plan) {
             Ok(mut session) => {
@@ -116,7 +116,7 @@ pub fn run(plan: &Plan<'_>) -> anyhow::Result<()> {
 }
 
 /// The sources' names by their number, as positions in alerts carry them.
-pub fn source_names(sources: &[TopicSource]) -> Arc<[String]> {
+pub(super) fn source_names(sources: &[TopicSource]) -> Arc<[String]> {
     sources.iter().map(|source| source.topic.clone()).collect()
 }
 
@@ -567,7 +567,7 @@ fn wait_for_topics(plan: &Plan<'_>, source: &KafkaSource) -> Result<Vec<usize>, 
 }
 
 /// Alerts and dead letters are named in the settings; a topic among them is ours.
-pub fn own_topics(settings: &Settings) -> Vec<&str> {
+pub(super) fn own_topics(settings: &Settings) -> Vec<&str> {
     use crate::config::{AlertsTo, DeadLettersTo};
     let mut topics = Vec::new();
     if let AlertsTo::Topic(topic) = &settings.alerts {
@@ -580,6 +580,6 @@ pub fn own_topics(settings: &Settings) -> Vec<&str> {
 }
 
 /// A broker is configured; the configuration has checked it.
-pub fn broker(settings: &Settings) -> anyhow::Result<&KafkaSettings> {
+pub(super) fn broker(settings: &Settings) -> anyhow::Result<&KafkaSettings> {
     settings.kafka.as_ref().context("no broker is configured")
 }

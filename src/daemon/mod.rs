@@ -95,7 +95,8 @@ fn serve(
     shutdown: &Shutdown,
 ) -> anyhow::Result<()> {
     let Some(listen) = settings.http else { return Ok(()) };
-    let listener = runtime.block_on(http::bind(listen)).with_context(|| format!("cannot listen on {listen} ([http])"))?;
+    let listener =
+        runtime.block_on(http::bind(listen)).with_context(|| format!("cannot listen on {listen} ([http])"))?;
     tracing::info!(%listen, "health and metrics");
     let served = Served { health: health.clone(), metrics: metrics.clone() };
     let stop = shutdown.watch();

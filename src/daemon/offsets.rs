@@ -7,35 +7,35 @@ const VERSION: u32 = 1;
 
 /// What a partition was like when its offset was committed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Mark {
+pub(super) struct Mark {
     /// The form.
     #[serde(rename = "v")]
     version: u32,
     /// The offset at which the group began; the oldest one there is where none is said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub start: Option<i64>,
+    pub(super) start: Option<i64>,
     /// The highest event time that moved the watermark, with what elapsed since, in ms.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub high_ms: Option<i64>,
+    pub(super) high_ms: Option<i64>,
     /// Whether it was idle.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub idle: bool,
+    pub(super) idle: bool,
 }
 
 impl Mark {
     /// A mark of the version that is written.
-    pub fn new(start: Option<i64>, high_ms: Option<i64>, idle: bool) -> Mark {
+    pub(super) fn new(start: Option<i64>, high_ms: Option<i64>, idle: bool) -> Mark {
         Mark { version: VERSION, start, high_ms, idle }
     }
 
     /// The metadata of a commit.
-    pub fn to_metadata(self) -> String {
+    pub(super) fn to_metadata(self) -> String {
         serde_json::to_string(&self).expect("a mark is plain data")
     }
 
     /// Reads metadata back. What somebody else stored, or a newer version, is no mark: the partition is then read
     /// from its oldest offset.
-    pub fn from_metadata(metadata: &str) -> Option<Mark> {
+    pub(super) fn from_metadata(metadata: &str) -> Option<Mark> {
         serde_json::from_str(metadata).ok().filter(|mark: &Mark| mark.version == VERSION)
     }
 }

@@ -21,7 +21,7 @@ const LETTER_BYTES_MAX: usize = 1 << 20;
 
 /// Why something could not be written.
 #[derive(Debug, Error)]
-pub enum OutputError {
+pub(super) enum OutputError {
     /// By the producer.
     #[error(transparent)]
     Outbox(#[from] OutboxError),
@@ -37,27 +37,27 @@ pub enum OutputError {
 
 /// A message that is no event, with everything that is known of it.
 #[derive(Clone, Copy, Debug)]
-pub struct DeadLetter<'a> {
+pub(super) struct DeadLetter<'a> {
     /// The topic or file.
-    pub source: &'a str,
+    pub(super) source: &'a str,
     /// The partition; 0 for a file.
-    pub partition: i32,
+    pub(super) partition: i32,
     /// The offset; the line for a file.
-    pub offset: i64,
+    pub(super) offset: i64,
     /// When the broker or producer stamped it (ms).
-    pub timestamp_ms: Option<i64>,
+    pub(super) timestamp_ms: Option<i64>,
     /// The message's key.
-    pub key: Option<&'a [u8]>,
+    pub(super) key: Option<&'a [u8]>,
     /// Its bytes.
-    pub payload: Option<&'a [u8]>,
+    pub(super) payload: Option<&'a [u8]>,
     /// Why, as one word.
-    pub reason: &'static str,
+    pub(super) reason: &'static str,
     /// Why, as a sentence.
-    pub detail: &'a str,
+    pub(super) detail: &'a str,
 }
 
 /// Both ways out.
-pub struct Outputs {
+pub(super) struct Outputs {
     outbox: Option<Outbox>,
     alerts: Lines,
     letters: Lines,
@@ -79,7 +79,7 @@ enum Lines {
 
 impl Outputs {
     /// Opens what the settings name. A producer is made only where a topic is named.
-    pub fn open(
+    pub(super) fn open(
         settings: &Settings,
         sources: Arc<[String]>,
         metrics: Metrics,
@@ -105,17 +105,17 @@ impl Outputs {
     }
 
     /// Gives every alert to a sink in this process as well.
-    pub fn connect(&mut self, sink: mpsc::Sender<Delivery>) {
+    pub(super) fn connect(&mut self, sink: mpsc::Sender<Delivery>) {
         self.channels.push(sink);
     }
 
     /// How many alerts were sent.
-    pub fn sent(&self) -> u64 {
+    pub(super) fn sent(&self) -> u64 {
         self.sent
     }
 
     /// Sends an alert.
-    pub fn alert(&mut self, alert: &Alert) -> Result<(), OutputError> {
+    pub(super) fn alert(&mut self, alert: &Alert) -> Result<(), OutputError> {
         let record = AlertRecord::new(alert, &self.sources);
         self.write_alert(&record)?;
         self.sent += 1;
@@ -132,7 +132,7 @@ impl Outputs {
     }
 
     /// Sends a message that is no event to the dead letters.
-    pub fn dead_letter(&mut self, letter: &DeadLetter<'_>) -> Result<(), OutputError> {
+    pub(super) fn dead_letter(&mut self, letter: &DeadLetter<'_>) -> Result<(), OutputError> {
         self.metrics.dead_letter(letter.source, letter.reason);
         let at = format!("{} {} {}", letter.source, letter.partition, letter.offset);
         let messages = self.unsaid.as_ref().map_or(0, |unsaid| unsaid.messages) + 1;
@@ -159,14 +159,14 @@ impl Outputs {
     }
 
     /// Says how many messages went to the dead letters since the last time.
-    pub fn say_dead_letters(&mut self) {
+    pub(super) fn say_dead_letters(&mut self) {
         if let Some(unsaid) = self.unsaid.take() {
             unsaid.emit();
         }
     }
 
     /// Waits until everything is stored, or until `stop`.
-    pub fn drain(&mut self, stop: impl Fn() -> bool) -> Result<(), OutputError> {
+    pub(super) fn drain(&mut self, stop: impl Fn() -> bool) -> Result<(), OutputError> {
         self.alerts.store()?;
         self.letters.store()?;
         match &self.outbox {
@@ -176,12 +176,12 @@ impl Outputs {
     }
 
     /// Hands on what a file or standard output still keeps back.
-    pub fn flush(&mut self) -> Result<(), OutputError> {
+    pub(super) fn flush(&mut self) -> Result<(), OutputError> {
         self.alerts.flush()
     }
 
     /// Lets the producer work, without waiting.
-    pub fn poll(&self) -> Result<(), OutputError> {
+    pub(super) fn poll(&self) -> Result<(), OutputError> {
         match &self.outbox {
             Some(outbox) => Ok(outbox.poll()?),
             None => Ok(()),
@@ -189,7 +189,7 @@ impl Outputs {
     }
 
     /// The producer's trouble, if any.
-    pub fn trouble(&self) -> Option<String> {
+    pub(super) fn trouble(&self) -> Option<String> {
         self.outbox.as_ref().and_then(|outbox| outbox.trouble().current())
     }
 
@@ -237,9 +237,7 @@ impl Lines {
 
     fn store(&mut self) -> Result<(), OutputError> {
         let (what, stored) = match self {
-            Lines::Writer { what, writer } => {
-                (what.as_str(), writer.flush().and_then(|()| sync(writer.get_ref())))
-            }
+            Lines::Writer { what, writer } => (what.as_str(), writer.flush().and_then(|()| sync(writer.get_ref()))),
             Lines::Stdout(writer) => ("alerts to standard output", writer.flush()),
             Lines::Topic(_) | Lines::Nowhere => return Ok(()),
         };

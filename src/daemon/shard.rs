@@ -17,7 +17,7 @@ use crate::event::Event;
 use crate::program::Program;
 
 /// What a shard is stepped with.
-pub enum Step<'a> {
+pub(super) enum Step<'a> {
     /// An event of an input.
     Event {
         /// Which input.
@@ -54,7 +54,7 @@ pub enum Step<'a> {
 
 /// What became of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stepped {
+pub(super) enum Stepped {
     /// Nothing to say.
     Done,
     /// What became of the event.
@@ -65,7 +65,7 @@ pub enum Stepped {
 
 /// A shard.
 #[derive(Debug)]
-pub struct Shard {
+pub(super) struct Shard {
     stream: Stream,
     inputs: Vec<Input>,
     speaking: bool,
@@ -91,20 +91,20 @@ struct Input {
 
 /// Where an input of a new shard begins.
 #[derive(Clone, Copy, Debug)]
-pub struct Begin {
+pub(super) struct Begin {
     /// The first offset to read.
-    pub from: i64,
+    pub(super) from: i64,
     /// The offset up to which the shard is muted.
-    pub until: i64,
+    pub(super) until: i64,
     /// What was known at `until`.
-    pub mark: Mark,
+    pub(super) mark: Mark,
     /// How its time is taken.
-    pub settings: InputSettings,
+    pub(super) settings: InputSettings,
 }
 
 impl Shard {
     /// A shard that reads back and then speaks.
-    pub fn new(program: Arc<Program>, sources: Arc<[String]>, begin: &[Begin]) -> Shard {
+    pub(super) fn new(program: Arc<Program>, sources: Arc<[String]>, begin: &[Begin]) -> Shard {
         let settings: Vec<InputSettings> = begin.iter().map(|begin| begin.settings).collect();
         let mut stream = Stream::new(program, &settings);
         stream.name_sources(sources);
@@ -134,7 +134,7 @@ impl Shard {
     }
 
     /// Steps the shard. Alerts wait in [`Shard::take_alerts`].
-    pub fn step(&mut self, step: Step<'_>) -> Stepped {
+    pub(super) fn step(&mut self, step: Step<'_>) -> Stepped {
         match step {
             Step::Event { input, event, next, future_after_ms } => self.event(input, event, next, future_after_ms),
             Step::Skip { input, next } => {
@@ -158,74 +158,74 @@ impl Shard {
     }
 
     /// Whether its alerts are sent.
-    pub fn is_speaking(&self) -> bool {
+    pub(super) fn is_speaking(&self) -> bool {
         self.speaking
     }
 
     /// Whether an input has read back and waits for the others.
-    pub fn is_waiting(&self, input: usize) -> bool {
+    pub(super) fn is_waiting(&self, input: usize) -> bool {
         !self.speaking && self.inputs[input].read_back
     }
 
     /// Whether this offset lies behind what the shard is muted for.
-    pub fn is_beyond(&self, input: usize, offset: i64) -> bool {
+    pub(super) fn is_beyond(&self, input: usize, offset: i64) -> bool {
         !self.speaking && offset >= self.inputs[input].until
     }
 
     /// The next offset of an input.
-    pub fn next(&self, input: usize) -> i64 {
+    pub(super) fn next(&self, input: usize) -> i64 {
         self.inputs[input].next
     }
 
     /// The offset up to which an input is read back.
-    pub fn until(&self, input: usize) -> i64 {
+    pub(super) fn until(&self, input: usize) -> i64 {
         self.inputs[input].until
     }
 
     /// The highest event time of an input (ms).
-    pub fn high_ms(&self, input: usize) -> Option<i64> {
+    pub(super) fn high_ms(&self, input: usize) -> Option<i64> {
         self.inputs[input].high_ms
     }
 
     /// Whether an input is idle.
-    pub fn is_idle(&self, input: usize) -> bool {
+    pub(super) fn is_idle(&self, input: usize) -> bool {
         self.inputs[input].idle
     }
 
     /// How many inputs there are.
-    pub fn inputs(&self) -> usize {
+    pub(super) fn inputs(&self) -> usize {
         self.inputs.len()
     }
 
     /// What is to be committed of an input.
-    pub fn mark(&self, input: usize) -> Mark {
+    pub(super) fn mark(&self, input: usize) -> Mark {
         let Input { mark, high_ms, idle, .. } = &self.inputs[input];
         Mark::new(mark.start, *high_ms, *idle)
     }
 
     /// Whether there is something to commit since the last time that this was asked.
-    pub fn take_changed(&mut self) -> bool {
+    pub(super) fn take_changed(&mut self) -> bool {
         std::mem::take(&mut self.changed) && self.speaking
     }
 
     /// Puts a change back that could not be committed.
-    pub fn keep_changed(&mut self) {
+    pub(super) fn keep_changed(&mut self) {
         self.changed = true;
     }
 
     /// The alerts since the last time, in the order in which they came.
-    pub fn take_alerts(&mut self) -> std::vec::Drain<'_, Alert> {
+    pub(super) fn take_alerts(&mut self) -> std::vec::Drain<'_, Alert> {
         self.changed |= !self.alerts.is_empty();
         self.alerts.drain(..)
     }
 
     /// The stream, to look at.
-    pub fn stream(&self) -> &Stream {
+    pub(super) fn stream(&self) -> &Stream {
         &self.stream
     }
 
     /// What the engine has counted since the last time, the reading back left out.
-    pub fn take_stats(&mut self) -> Stats {
+    pub(super) fn take_stats(&mut self) -> Stats {
         if !self.speaking {
             return Stats::default();
         }

@@ -15,7 +15,7 @@ const EXIT_FORCED: i32 = 1;
 
 /// The wish to stop, as the plain thread and the tasks see it.
 #[derive(Clone, Debug)]
-pub struct Shutdown {
+pub(super) struct Shutdown {
     flag: Arc<AtomicBool>,
     sender: Arc<watch::Sender<bool>>,
 }
@@ -28,33 +28,33 @@ impl Default for Shutdown {
 
 impl Shutdown {
     /// Whether the daemon is to stop.
-    pub fn is_asked(&self) -> bool {
+    pub(super) fn is_asked(&self) -> bool {
         self.flag.load(Ordering::Relaxed)
     }
 
     /// The same as a flag to hand on.
-    pub fn flag(&self) -> Arc<AtomicBool> {
+    pub(super) fn flag(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.flag)
     }
 
     /// The same for tasks.
-    pub fn watch(&self) -> watch::Receiver<bool> {
+    pub(super) fn watch(&self) -> watch::Receiver<bool> {
         self.sender.subscribe()
     }
 
     /// Asks to stop.
-    pub fn ask(&self) {
+    pub(super) fn ask(&self) {
         self.flag.store(true, Ordering::Relaxed);
         self.sender.send_replace(true);
     }
 
     /// Tells the tasks, and not the loop: it has ended by itself.
-    pub fn tell_tasks(&self) {
+    pub(super) fn tell_tasks(&self) {
         self.sender.send_replace(true);
     }
 
     /// Asks to stop at SIGTERM or ctrl-c, and exits at once at the next one or when draining takes too long.
-    pub async fn listen(self) -> std::io::Result<()> {
+    pub(super) async fn listen(self) -> std::io::Result<()> {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
         tokio::select! {

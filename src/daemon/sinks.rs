@@ -26,14 +26,14 @@ const LETTER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The running sinks.
 #[derive(Default)]
-pub struct Sinks {
+pub(super) struct Sinks {
     tasks: Vec<(String, JoinHandle<Result<EmailSummary, EmailSinkError>>)>,
     /// Where the detection loop gives alerts to sinks in this process.
-    pub channels: Vec<mpsc::Sender<Delivery>>,
+    pub(super) channels: Vec<mpsc::Sender<Delivery>>,
 }
 
 /// Starts every sink: over topics as a consumer group of its own, over files fed by the loop.
-pub fn start(
+pub(super) fn start(
     settings: &Settings,
     runtime: &Handle,
     metrics: &Metrics,
@@ -66,7 +66,7 @@ pub fn start(
 
 impl Sinks {
     /// Waits for all of them; the first that failed is the error.
-    pub async fn join(self) -> anyhow::Result<()> {
+    pub(super) async fn join(self) -> anyhow::Result<()> {
         drop(self.channels);
         let mut failed = Ok(());
         for (name, task) in self.tasks {

@@ -16,7 +16,7 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Sees to it that the daemon's own topics are there. A created one has as many partitions as the largest source, so
 /// that alerts can be read by as many.
-pub fn ensure(
+pub(super) fn ensure(
     settings: &Settings,
     kafka: &KafkaSettings,
     partitions: &[usize],
@@ -35,11 +35,12 @@ pub fn ensure(
     create(kafka, &settings.name, &missing, i32::try_from(partitions).unwrap_or(1))
 }
 
-fn create(kafka: &KafkaSettings, name: &str, topics: &[&str], partitions: i32) -> anyhow::Result<()> {
+fn create<'t>(kafka: &KafkaSettings, name: &str, topics: &[&'t str], partitions: i32) -> anyhow::Result<()> {
     let admin: AdminClient<DefaultClientContext> = client_config(kafka, name).create()?;
     // -1 is the broker's own default.
-    let replication = TopicReplication::Fixed(kafka.replication.unwrap_or(-1));
-    let new: Vec<NewTopic<'_>> = topics.iter().map(|topic| NewTopic::new(topic, partitions, replication)).collect();
+    let replication = kafka.replication.unwrap_or(-1);
+    let new = |topic: &&'t str| NewTopic::new(topic, partitions, TopicReplication::Fixed(replication));
+    let new: Vec<NewTopic<'_>> = topics.iter().map(new).collect();
     let options = AdminOptions::new().operation_timeout(Some(TIMEOUT)).request_timeout(Some(TIMEOUT));
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
     let created = runtime.block_on(admin.create_topics(&new, &options)).context("cannot create topics")?;

@@ -12,23 +12,23 @@ use crate::schema::TypeId;
 
 /// Which topics stand together.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Topology {
+pub(super) struct Topology {
     /// The cohorts.
-    pub cohorts: Vec<Cohort>,
+    pub(super) cohorts: Vec<Cohort>,
 }
 
 /// Topics whose equal partition numbers make a shard.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Cohort {
+pub(super) struct Cohort {
     /// Their places among the sources, in order.
-    pub sources: Vec<usize>,
+    pub(super) sources: Vec<usize>,
     /// How many partitions each of them has.
-    pub partitions: usize,
+    pub(super) partitions: usize,
 }
 
 /// Why topics and rules do not fit together.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
-pub enum TopologyError {
+pub(super) enum TopologyError {
     /// Topics of one `copartitioned` group differ in size.
     #[error("the topics of the group copartitioned = \"{group}\" have different numbers of partitions: {counts}")]
     Unequal {
@@ -73,7 +73,7 @@ pub enum TopologyError {
 
 impl Topology {
     /// The cohorts of topics with these numbers of partitions; everything that is wrong with them and the rules.
-    pub fn new(
+    pub(super) fn new(
         sources: &[TopicSource],
         partitions: &[usize],
         program: &Program,
@@ -90,7 +90,7 @@ impl Topology {
     }
 
     /// The cohort of a source.
-    pub fn cohort_of(&self, source: usize) -> Option<usize> {
+    pub(super) fn cohort_of(&self, source: usize) -> Option<usize> {
         self.cohorts.iter().position(|cohort| cohort.sources.contains(&source))
     }
 
@@ -173,7 +173,11 @@ fn wrong_key(rule: &Rule, source: &TopicSource, partitions: usize, program: &Pro
     let parts = &program.keys[rule.key.index()].parts;
     TopologyError::Key {
         rule: rule.name.to_string(),
-        for_each: if parts.is_empty() { "without for each".to_owned() } else { format!("for each {}", parts.join(", ")) },
+        for_each: if parts.is_empty() {
+            "without for each".to_owned()
+        } else {
+            format!("for each {}", parts.join(", "))
+        },
         topic: source.topic.clone(),
         partitions,
         by: match &source.key {

@@ -223,7 +223,12 @@ pub struct KafkaInbox {
 
 impl KafkaInbox {
     /// Joins the group of a sink.
-    pub fn new(settings: &KafkaSettings, group: &str, topic: &str, metrics: Metrics) -> Result<KafkaInbox, SourceError> {
+    pub fn new(
+        settings: &KafkaSettings,
+        group: &str,
+        topic: &str,
+        metrics: Metrics,
+    ) -> Result<KafkaInbox, SourceError> {
         let (sender, records) = mpsc::channel(INBOX_RECORDS);
         let acknowledged = Arc::<Mutex<BTreeMap<u32, u64>>>::default();
         let stop = Arc::<AtomicBool>::default();
@@ -365,7 +370,9 @@ impl InboxReader {
         let mut next = Vec::new();
         for partition in state.next.keys() {
             let Ok(number) = u32::try_from(partition.number) else { continue };
-            let Some(offset) = acknowledged.get(&number).and_then(|offset| i64::try_from(*offset).ok()) else { continue };
+            let Some(offset) = acknowledged.get(&number).and_then(|offset| i64::try_from(*offset).ok()) else {
+                continue;
+            };
             if state.stored.insert(number, offset) != Some(offset) {
                 next.push((partition, offset, ""));
             }

@@ -16,4 +16,6 @@ pub use events::{
     PartitionsRevoked, ReadBack,
 };
 pub use logging::{check_filter, init};
-pub use metrics::{MailFigure, Metrics, Reason, RuleName, RuleSeverity, SinkFigure, TopicName, TopicPartition, TopicReason};
+pub use metrics::{
+    MailFigure, Metrics, Reason, RuleName, RuleSeverity, SinkFigure, TopicName, TopicPartition, TopicReason,
+};

@@ -45,9 +45,11 @@ impl Scope<'_> {
             return Typed::unknown(span);
         };
         if let Some(window) = &call.window {
-            self.checker.report(
-                Diagnostic::new(Code::BadArguments, window.span, format!("`{name}` is no aggregate, so `over` does not apply")),
-            );
+            self.checker.report(Diagnostic::new(
+                Code::BadArguments,
+                window.span,
+                format!("`{name}` is no aggregate, so `over` does not apply"),
+            ));
             return Typed::unknown(span);
         }
         self.function(definition, call, span)
@@ -125,9 +127,11 @@ impl Scope<'_> {
         let field_span = field[0].span.to(path.span());
         let Some((ty, expr)) = self.field(Who::Step(step), &names, field_span) else { return Typed::unknown(span) };
         let Some(result) = aggregate_type(aggregate, &ty) else {
-            self.checker.report(
-                Diagnostic::new(Code::BadArguments, path.span(), format!("`{}` of {ty} has no meaning", call.function.node)),
-            );
+            self.checker.report(Diagnostic::new(
+                Code::BadArguments,
+                path.span(),
+                format!("`{}` of {ty} has no meaning", call.function.node),
+            ));
             return Typed::unknown(span);
         };
         let Expr::Captured(id, capture) = expr else {
@@ -150,8 +154,12 @@ impl Scope<'_> {
     fn function(&mut self, definition: &'static Definition, call: &Call, span: Span) -> Typed {
         if call.condition.is_some() || !accepts_count(definition, call.args.len()) {
             self.checker.report(
-                Diagnostic::new(Code::BadArguments, span, format!("`{}` is written `{}`", definition.name, usage(definition)))
-                    .help(definition.doc),
+                Diagnostic::new(
+                    Code::BadArguments,
+                    span,
+                    format!("`{}` is written `{}`", definition.name, usage(definition)),
+                )
+                .help(definition.doc),
             );
             return Typed::unknown(span);
         }
@@ -183,7 +191,13 @@ impl Scope<'_> {
     }
 
     /// An argument; an event becomes two: its place and its time.
-    fn argument(&mut self, definition: &Definition, param: &Param, arg: &SyntaxExpr, before: &mut [Typed]) -> Vec<Typed> {
+    fn argument(
+        &mut self,
+        definition: &Definition,
+        param: &Param,
+        arg: &SyntaxExpr,
+        before: &mut [Typed],
+    ) -> Vec<Typed> {
         if param.accepts == Accepts::Event {
             return self.event_argument(arg);
         }
@@ -211,8 +225,12 @@ impl Scope<'_> {
             _ => wanted(param.accepts, before).to_string(),
         };
         self.checker.report(
-            Diagnostic::new(Code::BadArguments, value.span, format!("this is {}, and `{}` takes {wanted} here", value.ty, definition.name))
-                .help(format!("`{}`: {}", usage(definition), definition.doc)),
+            Diagnostic::new(
+                Code::BadArguments,
+                value.span,
+                format!("this is {}, and `{}` takes {wanted} here", value.ty, definition.name),
+            )
+            .help(format!("`{}`: {}", usage(definition), definition.doc)),
         );
         vec![Typed::unknown(value.span)]
     }

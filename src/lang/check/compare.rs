@@ -12,7 +12,12 @@ use crate::program::{Comparison, Condition, Expr};
 
 impl Scope<'_> {
     /// `a < b`, `a is b`.
-    pub(super) fn compare(&mut self, comparison: &Spanned<ast::Compare>, left: &ast::Expr, right: &ast::Expr) -> Condition {
+    pub(super) fn compare(
+        &mut self,
+        comparison: &Spanned<ast::Compare>,
+        left: &ast::Expr,
+        right: &ast::Expr,
+    ) -> Condition {
         let (mut left, mut right) = (self.value(left), self.value(right));
         self.read_as(&mut left, &right.ty);
         self.read_as(&mut right, &left.ty);
@@ -142,7 +147,9 @@ impl Scope<'_> {
             Some((bare, measured)) => {
                 let units = units(&measured.ty);
                 let end = Span { start: bare.span.end, ..bare.span };
-                diagnostic.help(format!("give the number its unit: {units}")).fix(end, format!(" {}", first_unit(&measured.ty)))
+                diagnostic
+                    .help(format!("give the number its unit: {units}"))
+                    .fix(end, format!(" {}", first_unit(&measured.ty)))
             }
             None => diagnostic.help("compare numbers of one unit; a number times a unit has it: `seconds * 1 s`"),
         });

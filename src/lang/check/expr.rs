@@ -181,9 +181,13 @@ impl Scope<'_> {
         }
         let Some(ty) = arithmetic_type(operator, &left.ty, &right.ty) else {
             self.checker.report(
-                Diagnostic::new(Code::UnitMismatch, span, format!("{} and {} cannot be combined like this", left.ty, right.ty))
-                    .label(left.span, left.ty.to_string())
-                    .label(right.span, right.ty.to_string()),
+                Diagnostic::new(
+                    Code::UnitMismatch,
+                    span,
+                    format!("{} and {} cannot be combined like this", left.ty, right.ty),
+                )
+                .label(left.span, left.ty.to_string())
+                .label(right.span, right.ty.to_string()),
             );
             return Typed::unknown(span);
         };
@@ -198,9 +202,11 @@ impl Scope<'_> {
 
     fn not_a_number(&mut self, value: &Typed, span: Span) -> Typed {
         if value.ty != Type::Unknown {
-            self.checker.report(
-                Diagnostic::new(Code::TypeMismatch, value.span, format!("this is {}, and arithmetic needs numbers", value.ty)),
-            );
+            self.checker.report(Diagnostic::new(
+                Code::TypeMismatch,
+                value.span,
+                format!("this is {}, and arithmetic needs numbers", value.ty),
+            ));
         }
         Typed::unknown(span)
     }

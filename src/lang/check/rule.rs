@@ -191,7 +191,11 @@ impl<'a> Builder<'a> {
         }
         if sequence.steps.len() > STEPS_MAX {
             let span = self.rule.name.span;
-            self.checker.report(Diagnostic::new(Code::RuleLimit, span, format!("a rule has at most {STEPS_MAX} steps")));
+            self.checker.report(Diagnostic::new(
+                Code::RuleLimit,
+                span,
+                format!("a rule has at most {STEPS_MAX} steps"),
+            ));
         }
         self.check_last_step();
         self.check_within();
@@ -201,9 +205,11 @@ impl<'a> Builder<'a> {
     fn check_count(&mut self, step: &ast::Step) {
         let Some(count) = &step.count else { return };
         if count.n == 0 || count.n > COUNT_MAX {
-            self.checker.report(
-                Diagnostic::new(Code::BadCount, count.span, format!("a step counts from 1 to {COUNT_MAX} events")),
-            );
+            self.checker.report(Diagnostic::new(
+                Code::BadCount,
+                count.span,
+                format!("a step counts from 1 to {COUNT_MAX} events"),
+            ));
         }
     }
 
@@ -243,8 +249,15 @@ impl<'a> Builder<'a> {
             None => {
                 let span = absence.types[0].span;
                 self.checker.report(
-                    Diagnostic::new(Code::AbsenceWithin, span, format!("`then no {}` does not say how long", absence.types[0].node))
-                        .help(format!("write `then no {} within 30 minutes`: the alert comes when that time has passed", absence.types[0].node)),
+                    Diagnostic::new(
+                        Code::AbsenceWithin,
+                        span,
+                        format!("`then no {}` does not say how long", absence.types[0].node),
+                    )
+                    .help(format!(
+                        "write `then no {} within 30 minutes`: the alert comes when that time has passed",
+                        absence.types[0].node
+                    )),
                 );
             }
         }
@@ -273,9 +286,11 @@ impl<'a> Builder<'a> {
         let mut ids = Vec::new();
         for name in names {
             match self.checker.type_id(name) {
-                Some(id) if ids.contains(&id) => self.checker.report(
-                    Diagnostic::new(Code::DuplicateName, name.span, format!("`{}` is named twice in this step", name.node)),
-                ),
+                Some(id) if ids.contains(&id) => self.checker.report(Diagnostic::new(
+                    Code::DuplicateName,
+                    name.span,
+                    format!("`{}` is named twice in this step", name.node),
+                )),
                 Some(id) => ids.push(id),
                 None => {}
             }
@@ -306,8 +321,12 @@ impl<'a> Builder<'a> {
         if is_type || is_field {
             let what = if is_type { "an event type" } else { "a field" };
             self.checker.report(
-                Diagnostic::new(Code::StepName, name.span, format!("`{}` is the name of {what}", name.node))
-                    .help(format!("give the step another name, such as `{}1`: `{}.` would mean two things", name.node, name.node)),
+                Diagnostic::new(Code::StepName, name.span, format!("`{}` is the name of {what}", name.node)).help(
+                    format!(
+                        "give the step another name, such as `{}1`: `{}.` would mean two things",
+                        name.node, name.node
+                    ),
+                ),
             );
         }
     }
@@ -477,8 +496,12 @@ impl<'a> Builder<'a> {
             self.check_duration(at_most_once);
             if at_most_once.ms == 0 {
                 self.checker.report(
-                    Diagnostic::new(Code::BadDuration, at_most_once.span, "`at most once per` nothing holds nothing back")
-                        .help("name a length of time, or remove the clause"),
+                    Diagnostic::new(
+                        Code::BadDuration,
+                        at_most_once.span,
+                        "`at most once per` nothing holds nothing back",
+                    )
+                    .help("name a length of time, or remove the clause"),
                 );
             }
         }
@@ -498,8 +521,12 @@ impl<'a> Builder<'a> {
         let names = Severity::ALL.map(Severity::as_str);
         let Some(written) = &self.rule.alert.severity else {
             self.checker.report(
-                Diagnostic::new(Code::MissingAlert, self.rule.name.span, format!("the alert of `{}` has no severity", self.rule.name.node))
-                    .help(format!("write `alert high`; the severities are {}", names.join(", "))),
+                Diagnostic::new(
+                    Code::MissingAlert,
+                    self.rule.name.span,
+                    format!("the alert of `{}` has no severity", self.rule.name.node),
+                )
+                .help(format!("write `alert high`; the severities are {}", names.join(", "))),
             );
             return None;
         };

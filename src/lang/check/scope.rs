@@ -240,8 +240,11 @@ impl Scope<'_> {
     fn unknown_step(&mut self, name: &str, span: Span) {
         let steps = self.steps.0[..self.bound].iter();
         let names: Vec<String> = steps.filter_map(|step| Some(step.name.as_ref()?.node.clone())).collect();
-        let diagnostic = Diagnostic::new(Code::UnknownStep, span, format!("no step is called `{name}`"))
-            .did_you_mean(span, name, names.iter().map(String::as_str));
+        let diagnostic = Diagnostic::new(Code::UnknownStep, span, format!("no step is called `{name}`")).did_you_mean(
+            span,
+            name,
+            names.iter().map(String::as_str),
+        );
         let diagnostic = match diagnostic.help {
             Some(_) => diagnostic,
             None if names.is_empty() => {
@@ -265,8 +268,10 @@ impl Scope<'_> {
         } else {
             format!("{} has no field `{written}`", self.describe(who))
         };
-        let fields: BTreeSet<String> =
-            types.iter().flat_map(|id| self.checker.schema.get(*id).fields.iter().map(crate::schema::Field::dotted)).collect();
+        let fields: BTreeSet<String> = types
+            .iter()
+            .flat_map(|id| self.checker.schema.get(*id).fields.iter().map(crate::schema::Field::dotted))
+            .collect();
         let diagnostic = Diagnostic::new(Code::UnknownField, span, message);
         let diagnostic = diagnostic.did_you_mean(span, &written, fields.iter().map(String::as_str));
         let diagnostic = match diagnostic.help {

@@ -116,8 +116,15 @@ fn compile_test(checker: &mut Checker, test: &ast::Test, conditions: &mut Condit
     }
     if expectations.is_empty() {
         checker.report(
-            Diagnostic::new(Code::TestWithoutExpect, test.rule.span, format!("this test of `{}` expects nothing", test.rule.node))
-                .help(format!("end it with `expect {} once`, or with `expect nothing` if it shows a silence", test.rule.node)),
+            Diagnostic::new(
+                Code::TestWithoutExpect,
+                test.rule.span,
+                format!("this test of `{}` expects nothing", test.rule.node),
+            )
+            .help(format!(
+                "end it with `expect {} once`, or with `expect nothing` if it shows a silence",
+                test.rule.node
+            )),
         );
     }
     let description = test.description.as_ref().map_or_else(String::new, |text| text.node.clone());
@@ -167,12 +174,7 @@ impl Checker {
                 self.test_field(type_id, path, value, &mut body);
             }
         }
-        TestCase {
-            at_ms: event.at.ms,
-            event_type: event.event_type.node.clone(),
-            body: Json::Object(body),
-            span,
-        }
+        TestCase { at_ms: event.at.ms, event_type: event.event_type.node.clone(), body: Json::Object(body), span }
     }
 
     fn test_field(&mut self, type_id: TypeId, path: &Path, value: &Spanned<Literal>, body: &mut Map<String, Json>) {

@@ -242,7 +242,11 @@ async fn the_inbox_is_read_on_after_a_mail_was_given_up() {
     let day = Duration::from_secs(24 * 3600);
     let began = Instant::now();
     let verdict = move |_, _: &[Address]| {
-        if began.elapsed() < day + 350 * SECOND { Err(SendError::Unreachable("down".to_owned())) } else { Ok(Vec::new()) }
+        if began.elapsed() < day + 350 * SECOND {
+            Err(SendError::Unreachable("down".to_owned()))
+        } else {
+            Ok(Vec::new())
+        }
     };
     let mut bench = Bench::start(|_| (), verdict);
     bench.storm("r", 0..1);
