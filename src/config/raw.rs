@@ -140,7 +140,7 @@ pub(super) fn parse(text: &str) -> Result<RawConfig, Problem> {
 
 /// The line of a place in the text, from 1.
 pub(super) fn line_of(text: &str, at: usize) -> usize {
-    text.as_bytes()[..at.min(text.len())].iter().filter(|byte| **byte == b'\n').count() + 1
+    text[..text.floor_char_boundary(at)].matches('\n').count() + 1
 }
 
 /// serde says: unknown field `a`, expected one of `b`, `c`. The names stand between backticks.

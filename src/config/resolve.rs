@@ -377,17 +377,14 @@ impl Checker<'_> {
         match start.get_ref().as_str() {
             "earliest" => Start::Earliest,
             "latest" => Start::Latest,
-            text => match values::instant(text) {
-                Some(ms) => Start::Time(ms),
-                None => {
-                    self.problem(
-                        start,
-                        "source.start",
-                        "write \"earliest\", \"latest\" or a time: 2026-01-31T08:00:00Z",
-                    );
+            text => values::instant(text).map_or_else(
+                || {
+                    let wanted = "write \"earliest\", \"latest\" or a time: 2026-01-31T08:00:00Z";
+                    self.problem(start, "source.start", wanted);
                     Start::Earliest
-                }
-            },
+                },
+                Start::Time,
+            ),
         }
     }
 

@@ -72,7 +72,7 @@ mod tests {
     fn durations_have_a_unit() {
         assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
         assert_eq!(duration("2 s"), Ok(Duration::from_secs(2)));
-        assert_eq!(duration("5m"), Ok(Duration::from_secs(300)));
+        assert_eq!(duration("5m"), Ok(Duration::from_mins(5)));
         for wrong in ["", "2", "s", "-1s", "2 sekonds", "99999999999999999999s", "1000000h"] {
             assert!(duration(wrong).is_err(), "{wrong}");
         }

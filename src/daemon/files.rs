@@ -49,7 +49,9 @@ pub(super) fn run(
 ) -> anyhow::Result<FilesSummary> {
     let names: Arc<[String]> = files.iter().map(name).collect();
     let mut outputs = Outputs::open(settings, Arc::clone(&names), metrics.clone(), shutdown.flag())?;
-    sinks.iter().for_each(|sink| outputs.connect(sink.clone()));
+    for sink in sinks {
+        outputs.connect(sink.clone());
+    }
     health.beat(Vec::new());
     let inputs = files.iter().zip(&*names).enumerate();
     let inputs: anyhow::Result<Vec<Input>> =
@@ -70,7 +72,7 @@ pub(super) fn run(
         if send(&mut order, &mut alerts, stream.watermark(), &mut outputs)? && live {
             outputs.flush()?;
         }
-        if merge.summary.events % SAY_EVENTS == 0 {
+        if merge.summary.events.is_multiple_of(SAY_EVENTS) {
             if shutdown.is_asked() {
                 break;
             }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, bail};
 
 use crate::config::{KafkaSettings, Settings, Start, TopicSource};
 use crate::daemon::decoders::input_settings;
@@ -148,6 +148,9 @@ struct Session<'a> {
     said_at: Instant,
 }
 
+/// A partition that was given to this copy, the place of its source, and what was committed.
+type Given = (Partition, usize, Option<CommittedOffset>);
+
 struct Reading {
     of: u64,
     since: Instant,
@@ -216,11 +219,10 @@ impl<'a> Session<'a> {
         let mut began = None;
         for taken in 0..BATCH_MESSAGES {
             match self.source.poll(wait) {
-                None => break,
                 Some(Ok(message)) => self.feeds.on_message(&self.source, &mut self.outputs, &message)?,
                 Some(Err(SourceError::Fatal(reason))) => return Err(Ended::Rebuild(reason)),
-                // Told by the client's callback; the client goes on trying.
-                Some(Err(SourceError::Retry(_))) => break,
+                // An error was told by the client's callback, and the client goes on trying.
+                Some(Err(SourceError::Retry(_))) | None => break,
             }
             wait = Duration::ZERO;
             let began = began.get_or_insert_with(Instant::now);
@@ -284,7 +286,7 @@ impl<'a> Session<'a> {
     /// Finds out where each partition begins, makes or finds its shard, and begins to read.
     fn assign(&mut self, partitions: &[Partition]) -> Result<(), Ended> {
         let mut committed = self.source.committed(partitions, BROKER_TIMEOUT)?;
-        let mut shards: BTreeMap<(usize, i32), Vec<(Partition, usize, Option<CommittedOffset>)>> = BTreeMap::new();
+        let mut shards: BTreeMap<(usize, i32), Vec<Given>> = BTreeMap::new();
         for (partition, committed) in partitions.iter().zip(committed.drain(..)) {
             let (source, cohort) = self.place(partition)?;
             let inputs = shards.entry((cohort, partition.number)).or_default();
@@ -332,7 +334,7 @@ impl<'a> Session<'a> {
     }
 
     /// A shard that was taken away and comes back exactly as committed keeps its state.
-    fn unpark(&mut self, id: (usize, i32), inputs: &[(Partition, usize, Option<CommittedOffset>)]) -> Option<Entry> {
+    fn unpark(&mut self, id: (usize, i32), inputs: &[Given]) -> Option<Entry> {
         let entry = self.parked.remove(&id)?;
         let same = entry.shard.is_speaking()
             && entry.feeds.len() == inputs.len()
@@ -343,11 +345,7 @@ impl<'a> Session<'a> {
         same.then_some(entry)
     }
 
-    fn rebuild(
-        &mut self,
-        id: (usize, i32),
-        inputs: Vec<(Partition, usize, Option<CommittedOffset>)>,
-    ) -> Result<Entry, Ended> {
+    fn rebuild(&mut self, id: (usize, i32), inputs: Vec<Given>) -> Result<Entry, Ended> {
         let mut begin = Vec::with_capacity(inputs.len());
         let mut feeds = Vec::with_capacity(inputs.len());
         for (partition, source, committed) in inputs {
@@ -535,22 +533,9 @@ fn wait_for_topics(plan: &Plan<'_>, source: &KafkaSource) -> Result<Vec<usize>, 
     let names: Vec<&str> = plan.sources.iter().map(|source| source.topic.as_str()).collect();
     let mut said: Option<(String, Instant)> = None;
     while !plan.shutdown.is_asked() {
-        let reason = match source.partition_counts(&names, BROKER_TIMEOUT) {
-            Ok(counts) => {
-                let missing = names.iter().zip(&counts).find(|(_, count)| count.is_none());
-                match missing {
-                    Some((topic, _)) => format!("the topic `{topic}` does not exist"),
-                    None => {
-                        let counts: Vec<usize> = counts.into_iter().flatten().collect();
-                        match topics::ensure(plan.settings, plan.kafka, &counts, source) {
-                            Ok(()) => return Ok(counts),
-                            Err(error) => format!("{error:#}"),
-                        }
-                    }
-                }
-            }
-            // The client's callback tells its troubles with the broker in its own words; this is what follows.
-            Err(error) => format!("no answer from {}: {error}", plan.kafka.brokers()),
+        let reason = match look(plan, source, &names) {
+            Ok(counts) => return Ok(counts),
+            Err(error) => format!("{error:#}"),
         };
         // The callbacks are served by polling only.
         if let Some(Err(SourceError::Fatal(reason))) = source.poll(Duration::from_millis(200)) {
@@ -564,6 +549,19 @@ fn wait_for_topics(plan: &Plan<'_>, source: &KafkaSource) -> Result<Vec<usize>, 
         pause(plan, Duration::from_secs(1));
     }
     Err(Ended::Stopped)
+}
+
+/// How many partitions each topic has, with our own topics made where they are missing.
+fn look(plan: &Plan<'_>, source: &KafkaSource, names: &[&str]) -> anyhow::Result<Vec<usize>> {
+    // The client's callback tells its troubles with the broker in its own words; this is what follows from them.
+    let no_answer = || format!("no answer from {}", plan.kafka.brokers());
+    let counts = source.partition_counts(names, BROKER_TIMEOUT).with_context(no_answer)?;
+    if let Some((topic, _)) = names.iter().zip(&counts).find(|(_, count)| count.is_none()) {
+        bail!("the topic `{topic}` does not exist");
+    }
+    let counts: Vec<usize> = counts.into_iter().flatten().collect();
+    topics::ensure(plan.settings, plan.kafka, &counts, source)?;
+    Ok(counts)
 }
 
 /// Alerts and dead letters are named in the settings; a topic among them is ours.

@@ -82,9 +82,7 @@ impl Topology {
         let mut errors = Vec::new();
         let topology = Topology { cohorts: cohorts(sources, partitions, &mut errors) };
         for rule in &program.rules {
-            if let Err(error) = topology.check(rule, sources, program) {
-                errors.push(error);
-            }
+            errors.extend(topology.check(rule, sources, program));
         }
         if errors.is_empty() { Ok(topology) } else { Err(errors) }
     }
@@ -94,7 +92,7 @@ impl Topology {
         self.cohorts.iter().position(|cohort| cohort.sources.contains(&source))
     }
 
-    fn check(&self, rule: &Rule, sources: &[TopicSource], program: &Program) -> Result<(), TopologyError> {
+    fn check(&self, rule: &Rule, sources: &[TopicSource], program: &Program) -> Option<TopologyError> {
         let types = types_of(rule, program);
         let carries = |source: &TopicSource| match &source.fields.event {
             None => true,
@@ -106,17 +104,13 @@ impl Topology {
         cohorts.sort_unstable();
         cohorts.dedup();
         let [cohort] = cohorts[..] else {
-            return if cohorts.is_empty() { Ok(()) } else { Err(spans(rule, &reads, sources)) };
+            return (!cohorts.is_empty()).then(|| spans(rule, &reads, sources));
         };
         let partitions = self.cohorts[cohort].partitions;
-        if partitions <= 1 {
-            return Ok(());
-        }
         let parts = program.keys[rule.key.index()].parts.len();
-        if (0..parts).any(|part| reads.iter().all(|source| is_partitioned_by(&sources[*source], rule, part, program))) {
-            return Ok(());
-        }
-        Err(wrong_key(rule, &sources[reads[0]], partitions, program))
+        let fits = |part| reads.iter().all(|source| is_partitioned_by(&sources[*source], rule, part, program));
+        let right = partitions <= 1 || (0..parts).any(fits);
+        (!right).then(|| wrong_key(rule, &sources[reads[0]], partitions, program))
     }
 }
 

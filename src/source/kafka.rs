@@ -14,6 +14,7 @@ use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::message::BorrowedMessage;
 use rdkafka::statistics::Statistics;
+use rdkafka::topic_partition_list::TopicPartitionListElem;
 use rdkafka::types::{RDKafkaErrorCode, RDKafkaRespErr};
 use rdkafka::{Offset, TopicPartitionList};
 use thiserror::Error;
@@ -257,6 +258,7 @@ impl ClientContext for ConsumerEvents {
 
     fn stats(&self, statistics: Statistics) {
         let mut progress = Vec::new();
+        #[expect(clippy::iter_over_hash_type, reason = "sorted below")]
         for (topic, found) in statistics.topics {
             for partition in found.partitions.into_values().filter(|partition| partition.partition >= 0) {
                 progress.push(Progress {
@@ -280,7 +282,7 @@ impl ConsumerContext for ConsumerEvents {
             }
             return;
         }
-        let named = |element: &rdkafka::topic_partition_list::TopicPartitionListElem<'_>| Partition {
+        let named = |element: &TopicPartitionListElem<'_>| Partition {
             topic: element.topic().to_owned(),
             number: element.partition(),
         };
@@ -293,7 +295,7 @@ impl ConsumerContext for ConsumerEvents {
     }
 
     fn commit_callback(&self, result: KafkaResult<()>, offsets: &TopicPartitionList) {
-        let stored = result.and_then(|()| offsets.elements().iter().try_for_each(|element| element.error()));
+        let stored = result.and_then(|()| offsets.elements().iter().try_for_each(TopicPartitionListElem::error));
         if matches!(&stored, Err(error) if error.rdkafka_error_code() == Some(RDKafkaErrorCode::NoOffset)) {
             return;
         }

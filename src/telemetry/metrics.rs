@@ -131,7 +131,7 @@ metrics! {
 }
 
 impl Metrics {
-    /// All values in the OpenMetrics text form.
+    /// All values in the text form of `OpenMetrics`.
     pub fn encode(&self) -> String {
         let mut registry = Registry::default();
         self.register(&mut registry);
