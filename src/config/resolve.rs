@@ -71,6 +71,7 @@ pub(super) fn resolve(path: &Path, text: &str, raw: RawConfig) -> Result<Setting
     let folder = path.parent().unwrap_or(Path::new("")).to_owned();
     let mut checker = Checker { text, folder, problems: Vec::new() };
     let settings = checker.settings(path, raw);
+    checker.problems.sort_by_key(|problem| problem.line);
     if checker.problems.is_empty() { Ok(settings) } else { Err(checker.problems) }
 }
 
@@ -473,6 +474,10 @@ impl Checker<'_> {
         let field = |field: &str| format!("sink.{name}.email.{field}");
         let raw = raw.into_inner();
         let server = self.expanded(&field("server"), &raw.server);
+        let server = match server.strip_prefix("file:") {
+            Some(path) => format!("file:{}", self.folder.join(path).display()),
+            None => server,
+        };
         let mut settings = EmailSettings::new(server, raw.from.into_inner(), raw.to.into_inner().into_vec());
         settings.insecure_plaintext = raw.insecure_plaintext.unwrap_or(false);
         settings.ca_file = raw.ca_file.as_ref().map(|file| self.existing(file, &field("ca_file")));

@@ -97,6 +97,8 @@ fn serve(
     let Some(listen) = settings.http else { return Ok(()) };
     let listener =
         runtime.block_on(http::bind(listen)).with_context(|| format!("cannot listen on {listen} ([http])"))?;
+    // The port is chosen by the system where it is given as 0.
+    let listen = listener.local_addr()?;
     tracing::info!(%listen, "health and metrics");
     let served = Served { health: health.clone(), metrics: metrics.clone() };
     let stop = shutdown.watch();
