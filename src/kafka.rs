@@ -8,6 +8,7 @@ use rdkafka::ClientConfig;
 use rdkafka::client::{Client, ClientContext};
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::KafkaError;
+use rdkafka::statistics::Statistics;
 use rdkafka::types::RDKafkaErrorCode;
 
 use crate::config::{KafkaSettings, Problem};
@@ -85,8 +86,15 @@ impl Trouble {
     /// Something worked.
     pub fn over(&self) {
         if self.last.lock().unwrap_or_else(PoisonError::into_inner).take().is_some() {
-            self.said.lock().unwrap_or_else(PoisonError::into_inner).clear();
             tracing::info!("kafka answers again");
+        }
+    }
+
+    /// The client reports on its connections: with all of them up, no trouble is left.
+    pub fn seen(&self, statistics: &Statistics) {
+        let mut brokers = statistics.brokers.values().filter(|broker| broker.nodeid >= 0).peekable();
+        if brokers.peek().is_some() && brokers.all(|broker| broker.state == "UP") {
+            self.over();
         }
     }
 

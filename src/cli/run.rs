@@ -8,7 +8,7 @@ use std::sync::Arc;
 use clap::Args;
 
 use crate::config::{self, Settings};
-use crate::daemon::{self, Finished, PartitionsAdded, Refused};
+use crate::daemon::{self, Finished, Refused};
 use crate::diagnostic::{Format, render};
 use crate::program::Program;
 use crate::ruleset::RuleSet;
@@ -51,7 +51,6 @@ pub fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
             tracing::info!(events, dead_letters, late, alerts, "all files are read");
         }
         Err(error) if error.is::<Refused>() => return say(&format!("{error:#}"), BAD_RULES),
-        Err(error) if error.is::<PartitionsAdded>() => return say(&format!("{error:#}"), BAD_CONFIGURATION),
         Err(error) if is_closed_pipe(&error) => {}
         Err(error) => return Err(error),
     }

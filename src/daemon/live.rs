@@ -285,6 +285,7 @@ impl<'a> Session<'a> {
 
     /// Finds out where each partition begins, makes or finds its shard, and begins to read.
     fn assign(&mut self, partitions: &[Partition]) -> Result<(), Ended> {
+        self.begin_group()?;
         let mut committed = self.source.committed(partitions, BROKER_TIMEOUT)?;
         let mut shards: BTreeMap<(usize, i32), Vec<Given>> = BTreeMap::new();
         for (partition, committed) in partitions.iter().zip(committed.drain(..)) {
@@ -329,8 +330,13 @@ impl<'a> Session<'a> {
         let placed = source.zip(cohort).filter(|(_, cohort)| {
             usize::try_from(partition.number).is_ok_and(|number| number < self.topology.cohorts[*cohort].partitions)
         });
-        let added = || Ended::Failed(anyhow!(crate::daemon::PartitionsAdded(partition.topic.clone())));
-        placed.ok_or_else(added)
+        placed.ok_or_else(|| {
+            tracing::error!(
+                topic = partition.topic,
+                "partitions were added: events of one key may lie in two of them, so rules may miss matches"
+            );
+            Ended::Rebuild(format!("the topic `{}` has more partitions", partition.topic))
+        })
     }
 
     /// A shard that was taken away and comes back exactly as committed keeps its state.
@@ -358,18 +364,10 @@ impl<'a> Session<'a> {
 
     /// Where a partition begins: for a group that knows it, where the group began, muted up to what was committed.
     fn begin(&self, partition: &Partition, source: usize, committed: Option<CommittedOffset>) -> Result<Begin, Ended> {
-        let settings = &self.plan.sources[source];
-        let time = input_settings(settings.time);
+        let time = input_settings(self.plan.sources[source].time);
         let (low, high) = self.source.bounds(partition, BROKER_TIMEOUT)?;
         let Some(CommittedOffset { offset, metadata }) = committed else {
-            let start = self.first(partition, settings, high)?;
-            let from = start.unwrap_or(low);
-            let mark = Mark::new(start, None, false);
-            if start.is_some() {
-                // Stored at once: where the group began must not depend on when it first commits.
-                self.source.commit([(partition, from, mark.to_metadata().as_str())], true)?;
-            }
-            return Ok(Begin { from, until: from, mark, settings: time });
+            return Ok(Begin { from: low, until: low, mark: Mark::new(None, None, false), settings: time });
         };
         let mark = Mark::from_metadata(&metadata).unwrap_or_default();
         let gap = |wanted| {
@@ -387,11 +385,33 @@ impl<'a> Session<'a> {
         Ok(Begin { from, until: offset.max(from), mark, settings: time })
     }
 
-    fn first(&self, partition: &Partition, settings: &TopicSource, high: i64) -> Result<Option<i64>, Ended> {
-        Ok(match settings.start {
-            Start::Earliest => None,
-            Start::Latest => Some(high),
-            Start::Time(ms) => Some(self.source.offset_at(partition, ms, BROKER_TIMEOUT)?.unwrap_or(high)),
+    /// A new group that does not begin at the oldest event stores at once where it begins, for all partitions: that
+    /// must depend neither on when it first commits nor on who gets which partition. A partition that has nothing
+    /// stored later on was added since, and is read from its oldest event.
+    fn begin_group(&self) -> Result<(), Ended> {
+        for (at, settings) in self.plan.sources.iter().enumerate().filter(|(_, s)| s.start != Start::Earliest) {
+            let count = self.topology.cohort_of(at).map_or(0, |cohort| self.topology.cohorts[cohort].partitions);
+            let number = |number| Partition { topic: settings.topic.clone(), number };
+            let all: Vec<Partition> = (0..i32::try_from(count).unwrap_or(i32::MAX)).map(number).collect();
+            if self.source.committed(&all, BROKER_TIMEOUT)?.iter().any(Option::is_some) {
+                continue;
+            }
+            let mut begin = Vec::with_capacity(all.len());
+            for partition in &all {
+                let from = self.first(partition, settings.start)?;
+                begin.push((partition, from, Mark::new(Some(from), None, false).to_metadata()));
+            }
+            self.source.commit(begin.iter().map(|(partition, from, mark)| (*partition, *from, mark.as_str())), true)?;
+        }
+        Ok(())
+    }
+
+    fn first(&self, partition: &Partition, start: Start) -> Result<i64, Ended> {
+        let (low, high) = self.source.bounds(partition, BROKER_TIMEOUT)?;
+        Ok(match start {
+            Start::Earliest => low,
+            Start::Latest => high,
+            Start::Time(ms) => self.source.offset_at(partition, ms, BROKER_TIMEOUT)?.unwrap_or(high),
         })
     }
 

@@ -57,15 +57,6 @@ use crate::telemetry::Metrics;
 #[error("{0}")]
 pub struct Refused(pub String);
 
-/// Partitions were added while the daemon ran. Keys may lie elsewhere now, so it looks at everything anew at its
-/// next start.
-#[derive(Debug, Error)]
-#[error(
-    "the topic `{0}` has more partitions than at the start, so events of one key may lie in two of them: start again \
-     once that is meant"
-)]
-pub struct PartitionsAdded(pub String);
-
 /// How a daemon over files ended; one over topics ends only when it is asked to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Finished {
@@ -81,10 +72,22 @@ pub fn run(settings: &Settings, program: &Arc<Program>) -> anyhow::Result<Finish
     // Sinks and HTTP wait far more than they work.
     let runtime = Builder::new_multi_thread().worker_threads(2).thread_name("tripline-io").enable_all().build()?;
     runtime.spawn(shutdown.clone().listen());
+    warn_of_targets(settings, program);
     serve(settings, &runtime, &metrics, &health, &shutdown)?;
     let sinks = sinks::start(settings, runtime.handle(), &metrics, &health, &shutdown)?;
     let finished = detect(settings, program, &metrics, &health, &shutdown, &sinks);
     end_sinks(settings, &runtime, sinks, &shutdown, finished)
+}
+
+/// A rule may name a sink that another program is; more often it is a slip.
+fn warn_of_targets(settings: &Settings, program: &Program) {
+    for rule in &program.rules {
+        for target in rule.alert.targets.iter() {
+            if !settings.sinks.iter().any(|sink| sink.name == *target) {
+                tracing::warn!(rule = %rule.name, sink = target.as_str(), "a rule alerts to a sink that is not configured");
+            }
+        }
+    }
 }
 
 fn serve(

@@ -13,6 +13,7 @@ use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::KafkaError;
 use rdkafka::message::{DeliveryResult, Header, Message, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
+use rdkafka::statistics::Statistics;
 use rdkafka::types::RDKafkaErrorCode;
 use thiserror::Error;
 use tokio::sync::mpsc;
@@ -78,7 +79,11 @@ impl Outbox {
     /// A producer of its own.
     pub fn new(settings: &KafkaSettings, name: &str, metrics: Metrics) -> Result<Outbox, KafkaError> {
         let mut config = client_config(settings, name);
-        config.set("enable.idempotence", "true").set("acks", "all").set("message.timeout.ms", "0");
+        config
+            .set("enable.idempotence", "true")
+            .set("acks", "all")
+            .set("message.timeout.ms", "0")
+            .set("statistics.interval.ms", "1000");
         if config.get("linger.ms").is_none() {
             config.set("linger.ms", "2");
         }
@@ -184,6 +189,10 @@ impl ClientContext for ProducerEvents {
 
     fn error(&self, error: KafkaError, reason: &str) {
         self.trouble.told(&error, reason);
+    }
+
+    fn stats(&self, statistics: Statistics) {
+        self.trouble.seen(&statistics);
     }
 }
 

@@ -257,6 +257,7 @@ impl ClientContext for ConsumerEvents {
     }
 
     fn stats(&self, statistics: Statistics) {
+        self.trouble.seen(&statistics);
         let mut progress = Vec::new();
         #[expect(clippy::iter_over_hash_type, reason = "sorted below")]
         for (topic, found) in statistics.topics {

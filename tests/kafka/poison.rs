@@ -33,7 +33,7 @@ late = "dead-letter"
 [alerts]
 topic = "{name}-alerts"
 [limits]
-max_event_bytes = 10000
+max_event_bytes = 15000
 max_event_depth = 20
 "#,
         broker.address()

@@ -158,3 +158,53 @@ fn a_stopped_copy_leaves_in_time_and_another_takes_over() {
     let (offset, metadata) = broker.committed(&name, &topic, 0).expect("it commits");
     assert!(offset > 0 && metadata.contains("\"v\":1"), "{offset} {metadata}");
 }
+
+/// Logins in one topic, purchases in another: a shard has a partition of each.
+#[test]
+#[ignore = "needs a broker: scripts/broker start"]
+fn copartitioned_topics_are_read_back_together() {
+    let broker = Broker::new();
+    let name = Broker::unique("together");
+    let topics = [format!("{name}-others"), format!("{name}-purchases")];
+    topics.iter().for_each(|topic| broker.create(topic, PARTITIONS));
+    let source = |topic: &str| {
+        format!(
+            "[[source]]\ntopic = \"{topic}\"\nkey = \"user_id\"\nidle_timeout = \"1s\"\ncopartitioned = \"users\"\n"
+        )
+    };
+    let config = format!(
+        "name = \"{name}\"\nrules = [\"test.rules\"]\n[kafka]\nbrokers = \"{}\"\n{}{}[alerts]\ntopic = \"{name}-alerts\"\n",
+        broker.address(),
+        source(&topics[0]),
+        source(&topics[1])
+    );
+    let folder = folder(RULES, &config);
+    let events = events(8_000);
+    let program = program(RULES);
+    let (half, rest) = events.split_at(events.len() / 2);
+    let is_purchase = |line: &[u8]| String::from_utf8_lossy(line).contains("\"type\":\"purchase\"");
+    let write = |events: &[(i32, String, Vec<u8>)]| {
+        for (topic, purchases) in [(&topics[0], false), (&topics[1], true)] {
+            let mine = events.iter().filter(|(_, _, line)| is_purchase(line) == purchases);
+            broker.write(topic, mine.map(|(p, k, l)| (*p, Some(k.as_bytes()), Some(l.as_slice()))));
+        }
+    };
+    let mut first = Daemon::start(folder.path());
+    first.ready();
+    write(half);
+    let mut alerts = broker.reader(&format!("{name}-alerts"));
+    let so_far = expected(&program, half, End::LastEvent);
+    alerts.until("the first half's alerts", |records| ids(records).is_superset(&so_far));
+    assert!(first.terminate().0.success(), "{}", first.log());
+    let before = alerts.poll().len();
+
+    let mut second = Daemon::start(folder.path());
+    second.ready();
+    write(rest);
+    let required = expected(&program, &events, End::LastEvent);
+    assert!(required.len() > so_far.len(), "the second half has alerts of its own");
+    let found = alerts.until("every alert comes", |records| ids(records).is_superset(&required));
+    assert!(ids(&found).is_subset(&expected(&program, &events, End::Flush)), "no alert that should not be");
+    let repeated: BTreeSet<String> = ids(&found[..before]).intersection(&ids(&found[before..])).cloned().collect();
+    assert_eq!(repeated, BTreeSet::new(), "what was committed is not said again");
+}
