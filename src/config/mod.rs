@@ -236,3 +236,76 @@ pub fn parse(path: &Path, text: &str) -> Result<Settings, ConfigError> {
         raw::parse(text).map_err(|problem| ConfigError::Wrong { path: path.to_owned(), problems: vec![problem] })?;
     resolve::resolve(path, text, raw).map_err(|problems| ConfigError::Wrong { path: path.to_owned(), problems })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SMALLEST: &str = "name = \"t\"\nrules = [\".\"]\n[[source]]\nstdin = true\n[alerts]\nstdout = true\n";
+    const TOPIC: &str = "name = \"t\"\nrules = [\".\"]\n[kafka]\nbrokers = \"a:1\"\n[[source]]\ntopic = \"e\"\n[alerts]\n\
+                         topic = \"x\"\n";
+
+    fn problems(text: &str) -> String {
+        parse(Path::new("t.toml"), text).map(|_| ()).expect_err("it is wrong").to_string()
+    }
+
+    #[test]
+    fn defaults_are_those_of_the_manual() {
+        let settings = parse(Path::new("t.toml"), TOPIC).expect("it is right");
+        let Sources::Topics(topics) = &settings.sources else { panic!("a topic is a topic") };
+        assert_eq!(topics[0].start, Start::Earliest);
+        assert_eq!(topics[0].time, TimeSettings { lateness_ms: 2_000, late: Late::Drop });
+        assert_eq!((topics[0].idle_timeout, topics[0].max_future_ms), (Duration::from_secs(5), 300_000));
+        assert_eq!(settings.dead_letters, DeadLettersTo::Topic("t.dead-letters".to_owned()));
+        assert_eq!(settings.http, "127.0.0.1:9464".parse().ok());
+        let kafka = settings.kafka.expect("given");
+        assert_eq!((kafka.brokers(), kafka.commit_interval), ("a:1", Duration::from_millis(100)));
+
+        let settings = parse(Path::new("t.toml"), SMALLEST).expect("it is right");
+        assert_eq!((settings.dead_letters, settings.http), (DeadLettersTo::Nowhere, None));
+    }
+
+    #[test]
+    fn a_misspelt_field_is_told_with_its_line_and_the_right_one() {
+        let text = SMALLEST.replace("stdin", "stdn");
+        assert!(problems(&text).starts_with("t.toml:4: unknown field `stdn`"), "{}", problems(&text));
+        assert!(problems(&text).ends_with("did you mean `stdin`?"), "{}", problems(&text));
+        let text = TOPIC.replace("brokers", "brokrs");
+        assert!(problems(&text).contains("t.toml:4: kafka.\"brokrs\": unknown field: did you mean `brokers`?"));
+    }
+
+    #[test]
+    fn every_problem_is_told_at_once() {
+        let text = TOPIC
+            .replace("topic = \"e\"", "topic = \"e e\"\nlateness = \"soon\"\nlate = \"never\"\nformat = \"avro\"")
+            .replace("[[source]]", "\"group.id\" = \"mine\"\n[[source]]");
+        let told = problems(&text);
+        for part in
+            ["t.toml:5: kafka.\"group.id\"", "source.topic", "source.lateness", "source.late:", "not supported yet"]
+        {
+            assert!(told.contains(part), "{part}: {told}");
+        }
+    }
+
+    #[test]
+    fn what_does_nothing_is_refused() {
+        assert!(problems(&format!("{SMALLEST}[state]\nurl = \"file:x\"\n")).contains("not supported yet"));
+        let text = SMALLEST.replace("stdin = true", "stdin = true\nkey = \"user\"\nstart = \"latest\"");
+        assert!(problems(&text).contains("source.key") && problems(&text).contains("source.start"));
+        let text = TOPIC.replace(
+            "topic = \"x\"",
+            "stdout = true\n[sink.desk.email]\nserver = \"file:m\"\nfrom = \"a@b.c\"\nto = \"a@b.c\"",
+        );
+        assert!(problems(&text).contains("sinks of a daemon over topics read the alerts topic"), "{}", problems(&text));
+    }
+
+    #[test]
+    fn a_secret_in_the_file_is_refused_and_not_repeated() {
+        let text = TOPIC.replace("[[source]]", "\"sasl.password\" = \"hunter2\"\n[[source]]");
+        assert!(problems(&text).contains("${env:NAME}") && !problems(&text).contains("hunter2"));
+        let text = TOPIC.replace("[[source]]", "\"sasl.password\" = \"${env:PATH}\"\n[[source]]");
+        let settings = parse(Path::new("t.toml"), &text).expect("it is right");
+        let path = std::env::var("PATH").expect("there is one");
+        assert!(!format!("{settings:?}").contains(&path), "settings can be printed");
+    }
+}

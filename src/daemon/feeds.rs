@@ -342,12 +342,17 @@ impl Feeds {
         message: &impl Message,
     ) -> Result<(), FeedError> {
         let Entry { shard, feeds, touched, .. } = &mut self.entries[at];
+        let now = Instant::now();
+        if shard.is_silent() {
+            for feed in feeds.iter_mut() {
+                feed.heard(now);
+            }
+        }
         let feed = &mut feeds[input];
         let source = &mut self.sources[feed.source];
         *touched = true;
-        feed.last_message = Instant::now();
+        feed.heard(now);
         feed.at_end = false;
-        feed.elapsed_to = None;
         let speaking = shard.is_speaking();
         let payload = message.payload();
         source.counts.bytes += payload.map_or(0, |bytes| u64::try_from(bytes.len()).unwrap_or(0));
@@ -477,6 +482,11 @@ impl Entry {
 }
 
 impl Feed {
+    fn heard(&mut self, now: Instant) {
+        self.last_message = now;
+        self.elapsed_to = None;
+    }
+
     fn on_progress(&mut self, progress: &Progress, next: i64) {
         if progress.lag >= 0 {
             self.lag = progress.lag;

@@ -192,6 +192,11 @@ impl Shard {
         self.inputs[input].idle
     }
 
+    /// Whether all inputs are idle.
+    pub(super) fn is_silent(&self) -> bool {
+        self.inputs.iter().all(|input| input.idle)
+    }
+
     /// How many inputs there are.
     pub(super) fn inputs(&self) -> usize {
         self.inputs.len()
@@ -243,6 +248,11 @@ impl Shard {
     }
 
     fn event(&mut self, at: usize, event: &mut Event, next: i64, future_after_ms: i64) -> Stepped {
+        if self.is_silent() {
+            // After a silence of all inputs events mostly come in all of them at once. The one that is read first
+            // must not make those of the others late.
+            (0..self.inputs.len()).for_each(|input| self.wake(input));
+        }
         self.wake(at);
         let time_ms = event.time_ms;
         let stepped = if self.is_future(at, time_ms, future_after_ms) {
@@ -316,6 +326,9 @@ impl Shard {
     fn speak(&mut self) {
         self.stream.release(&mut self.alerts);
         self.mute();
+        // An input that was idle at the commit may have a backlog by now: it is idle again when it is at its end.
+        (0..self.inputs.len()).for_each(|input| self.wake(input));
+        self.mute();
         self.speaking = true;
         self.changed = false;
         self.counted = self.stream.stats().clone();
@@ -325,5 +338,115 @@ impl Shard {
         if !self.speaking {
             self.alerts.clear();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::LatePolicy;
+    use crate::event::{Position, Value};
+    use crate::ruleset::RuleSet;
+
+    const RULES: &str = "event ping user_id text\nrule silence\n  for each user_id\n  on ping\n  then no ping within 10 s\n  \
+                         alert low\n";
+
+    fn program() -> Arc<Program> {
+        let set = RuleSet::from_texts([("test.rules".to_owned(), RULES.to_owned())]);
+        set.program().expect("the rules are right")
+    }
+
+    fn begin(from: i64, until: i64, mark: Mark) -> Begin {
+        Begin { from, until, mark, settings: InputSettings { lateness_ms: 0, late: LatePolicy::Drop } }
+    }
+
+    fn shard(begin: &[Begin]) -> Shard {
+        Shard::new(program(), Arc::from(["a".to_owned(), "b".to_owned()]), begin)
+    }
+
+    fn ping(shard: &mut Shard, input: usize, offset: i64, user: &str, time_ms: i64) -> Stepped {
+        let mut event = Event {
+            type_id: Some(crate::schema::TypeId(0)),
+            time_ms,
+            position: Position { offset: u64::try_from(offset).expect("not negative"), ..Position::default() },
+            id: Some(format!("{user}{time_ms}").into()),
+            values: vec![Value::Text(user.into())],
+        };
+        shard.step(Step::Event { input, event: &mut event, next: offset + 1, future_after_ms: 1_000_000 })
+    }
+
+    fn alerts(shard: &mut Shard) -> Vec<String> {
+        shard.step(Step::Release);
+        shard.take_alerts().map(|alert| alert.events[0].id.clone().expect("given").to_string()).collect()
+    }
+
+    #[test]
+    fn what_was_committed_is_not_said_again_and_open_runs_are_there() {
+        let mut first = shard(&[begin(0, 0, Mark::default())]);
+        assert!(first.is_speaking());
+        ping(&mut first, 0, 0, "u", 1_000);
+        ping(&mut first, 0, 1, "v", 12_000);
+        assert_eq!(alerts(&mut first), ["u1000"]);
+        let (next, mark) = (first.next(0), first.mark(0));
+        assert_eq!(mark, Mark::new(None, Some(12_000), false));
+
+        let mut second = shard(&[begin(0, next, mark)]);
+        ping(&mut second, 0, 0, "u", 1_000);
+        assert!(!second.is_speaking());
+        ping(&mut second, 0, 1, "v", 12_000);
+        assert!(second.is_speaking());
+        assert_eq!(alerts(&mut second), Vec::<String>::new());
+        ping(&mut second, 0, 2, "w", 30_000);
+        assert_eq!(alerts(&mut second), ["v12000"]);
+    }
+
+    #[test]
+    fn time_that_went_on_by_itself_is_there_after_reading_back() {
+        let mut first = shard(&[begin(0, 0, Mark::default())]);
+        ping(&mut first, 0, 0, "u", 1_000);
+        first.step(Step::Idle { input: 0, elapsed_ms: 0 });
+        first.step(Step::Idle { input: 0, elapsed_ms: 10_001 });
+        assert_eq!(alerts(&mut first), ["u1000"]);
+        let mut second = shard(&[begin(0, 1, first.mark(0))]);
+        ping(&mut second, 0, 0, "u", 1_000);
+        assert!(second.is_speaking());
+        assert_eq!(alerts(&mut second), Vec::<String>::new(), "it was said before the commit");
+        assert_eq!(second.stream().watermark(), Some(11_001));
+    }
+
+    #[test]
+    fn an_event_that_was_in_the_future_is_so_again() {
+        let mut first = shard(&[begin(0, 0, Mark::default())]);
+        ping(&mut first, 0, 0, "u", 1_000);
+        assert!(matches!(ping(&mut first, 0, 1, "v", 9_000_000), Stepped::Future(_)));
+        let mut second = shard(&[begin(0, 2, first.mark(0))]);
+        ping(&mut second, 0, 0, "u", 1_000);
+        assert!(matches!(ping(&mut second, 0, 1, "v", 9_000_000), Stepped::Future(_)));
+        assert_eq!(second.stream().watermark(), Some(1_000));
+        assert_eq!(ping(&mut second, 0, 2, "w", 2_000), Stepped::Event(Admission::Accepted));
+    }
+
+    #[test]
+    fn inputs_wait_for_each_other_before_the_shard_speaks() {
+        let mark = |high| Mark::new(None, Some(high), false);
+        let mut shard = shard(&[begin(0, 1, mark(1_000)), begin(0, 1, mark(50_000))]);
+        ping(&mut shard, 1, 0, "v", 50_000);
+        assert!(shard.is_waiting(1) && !shard.is_speaking());
+        ping(&mut shard, 0, 0, "u", 1_000);
+        assert!(shard.is_speaking());
+        assert_eq!(alerts(&mut shard), Vec::<String>::new());
+        ping(&mut shard, 0, 1, "w", 40_000);
+        assert_eq!(alerts(&mut shard), ["u1000"], "the slower input holds back time as it did before");
+    }
+
+    #[test]
+    fn an_idle_input_with_a_backlog_holds_back_time_again() {
+        let idle = Mark::new(None, Some(1_000), true);
+        let mut shard = shard(&[begin(0, 1, idle), begin(5, 5, Mark::new(None, Some(1_000), true))]);
+        ping(&mut shard, 0, 0, "u", 1_000);
+        assert!(shard.is_speaking() && !shard.is_idle(0) && !shard.is_idle(1));
+        ping(&mut shard, 0, 1, "v", 60_000);
+        assert_eq!(alerts(&mut shard), Vec::<String>::new());
+        assert_eq!(ping(&mut shard, 1, 5, "u", 5_000), Stepped::Event(Admission::Accepted));
     }
 }

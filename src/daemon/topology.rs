@@ -181,3 +181,78 @@ fn wrong_key(rule: &Rule, source: &TopicSource, partitions: usize, program: &Pro
         wanted: if parts.is_empty() { "nothing".to_owned() } else { format!("`{}`", parts.join("` or `")) },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::config::{EventFields, Late, Start, TimeSettings};
+    use crate::ruleset::RuleSet;
+
+    fn topic(name: &str, key: &str, copartitioned: Option<&str>) -> TopicSource {
+        TopicSource {
+            topic: name.to_owned(),
+            fields: EventFields::default(),
+            key: Some(key.to_owned()),
+            start: Start::Earliest,
+            time: TimeSettings { lateness_ms: 0, late: Late::Drop },
+            idle_timeout: Duration::from_secs(5),
+            max_future_ms: 1,
+            copartitioned: copartitioned.map(ToOwned::to_owned),
+        }
+    }
+
+    fn program(for_each: &str) -> Program {
+        let rules = format!(
+            "event login user_id text, card_id text\nevent transfer sender_id text, card_id text\n\
+             rule r\n  {for_each}\n  on login\n  then transfer\n  within 1 m\n  alert low\n"
+        );
+        let set = RuleSet::from_texts([("test.rules".to_owned(), rules)]);
+        assert!(set.program().is_some(), "{:?}", set.checked.diagnostics);
+        set.checked.program
+    }
+
+    #[test]
+    fn any_rule_is_right_over_one_partition_each() {
+        let sources = [topic("a", "x", None), topic("b", "y", None)];
+        let topology = Topology::new(&sources, &[1, 1], &program("")).expect("one shard holds all");
+        assert_eq!(topology.cohorts, [Cohort { sources: vec![0, 1], partitions: 1 }]);
+    }
+
+    #[test]
+    fn the_key_has_to_be_the_one_that_partitions() {
+        let wrong = |key: &str, for_each: &str| Topology::new(&[topic("a", key, None)], &[4], &program(for_each)).err();
+        assert_eq!(wrong("card_id", "for each card_id"), None);
+        assert!(wrong("user_id", "for each card_id").is_some());
+        assert!(wrong("card_id", "").is_some_and(|errors| errors[0].to_string().contains("without for each")));
+        // The key is called otherwise in one type, so no single field of the topic partitions both.
+        assert!(wrong("user_id", "for each user_id (transfer.sender_id)").is_some());
+        // All events of a pair lie where all events of its card lie.
+        assert_eq!(wrong("card_id", "for each user_id (transfer.sender_id), card_id"), None);
+    }
+
+    #[test]
+    fn a_rule_over_topics_needs_them_partitioned_alike() {
+        let program = program("for each card_id");
+        let apart = [topic("a", "card_id", None), topic("b", "card_id", None)];
+        let errors = Topology::new(&apart, &[4, 4], &program).expect_err("nobody says that they are alike");
+        assert!(matches!(errors[..], [TopologyError::Spans { .. }]), "{errors:?}");
+        let alike = [topic("a", "card_id", Some("cards")), topic("b", "card_id", Some("cards"))];
+        assert_eq!(Topology::new(&alike, &[4, 4], &program).expect("they are alike").cohorts.len(), 1);
+        let errors = Topology::new(&alike, &[4, 6], &program).expect_err("they are not");
+        assert!(matches!(errors[..], [TopologyError::Unequal { .. }]), "{errors:?}");
+    }
+
+    #[test]
+    fn a_topic_of_one_type_is_read_by_the_rules_that_name_it() {
+        let mut logins = topic("logins", "user_id", Some("users"));
+        logins.fields.event = Some("login".to_owned());
+        let mut transfers = topic("transfers", "sender_id", Some("users"));
+        transfers.fields.event = Some("transfer".to_owned());
+        let program = program("for each user_id (transfer.sender_id)");
+        let mut others = topic("others", "x", None);
+        others.fields.event = Some("unknown".to_owned());
+        assert!(Topology::new(&[logins, transfers, others], &[4, 4, 2], &program).is_ok());
+    }
+}
