@@ -8,6 +8,7 @@ mod fmt;
 mod output;
 mod replay;
 mod rules;
+mod run;
 mod test;
 
 use std::process::ExitCode;
@@ -34,6 +35,7 @@ enum Command {
     Fmt(fmt::Arguments),
     Test(test::Arguments),
     Replay(replay::Arguments),
+    Run(run::Arguments),
 }
 
 /// Runs a subcommand and says how it went.
@@ -43,6 +45,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::Fmt(arguments) => fmt::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),
         Command::Replay(arguments) => replay::run(&arguments),
+        Command::Run(arguments) => run::run(&arguments),
     };
     result.unwrap_or_else(|error| exit::of_error(&error)).into()
 }

@@ -125,7 +125,7 @@ impl Scope<'_> {
         let span = path.span();
         match self.resolve(path) {
             Some(Meaning::Value(ty, expr)) => Typed { ty, expr, span },
-            Some(Meaning::Event(_)) => {
+            Some(Meaning::Event) => {
                 let name = path.dotted();
                 self.checker.report(
                     Diagnostic::new(Code::EventAsValue, span, format!("`{name}` is an event, not a value"))
