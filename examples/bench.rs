@@ -6,6 +6,7 @@
 //!
 //! Prints the machine, then decode alone, each rule alone, and all rules together, on one thread and on two, each as
 //! the best of three runs. The limit beside them is a program written by hand for exactly these rules.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "an example prints")]
 
 use std::fs::File;
 use std::io::{BufWriter, Write};

@@ -29,12 +29,12 @@ pub(super) struct Arguments {
 pub(super) fn run(args: &Arguments) -> anyhow::Result<Exit> {
     let settings = match load(&args.config) {
         Ok(settings) => settings,
-        Err(problem) => return say(&problem, Exit::BadInput),
+        Err(problem) => return Ok(say(&problem, Exit::BadInput)),
     };
     telemetry::init(&settings.log);
     let program = match rules(&settings) {
         Ok(program) => program,
-        Err(problems) => return say(&problems, Exit::BadRules),
+        Err(problems) => return Ok(say(&problems, Exit::BadRules)),
     };
     if args.check {
         return check(&settings, &program);
@@ -45,7 +45,7 @@ pub(super) fn run(args: &Arguments) -> anyhow::Result<Exit> {
             let daemon::FilesSummary { events, dead_letters, late, alerts } = summary;
             tracing::info!(events, dead_letters, late, alerts, "all files are read");
         }
-        Err(error) if error.is::<Refused>() => return say(&format!("{error:#}"), Exit::BadRules),
+        Err(error) if error.is::<Refused>() => return Ok(say(&format!("{error:#}"), Exit::BadRules)),
         Err(error) => return Err(error),
     }
     Ok(Exit::Fine)
@@ -81,7 +81,7 @@ fn check(settings: &Settings, program: &Program) -> anyhow::Result<Exit> {
     })
 }
 
-fn say(problem: &str, exit: Exit) -> anyhow::Result<Exit> {
+fn say(problem: &str, exit: Exit) -> Exit {
     output::complain(format_args!("{problem}"));
-    Ok(exit)
+    exit
 }

@@ -11,7 +11,7 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
 /// Longer than anything takes on a busy machine.
-pub(super) const GUARD: Duration = Duration::from_secs(120);
+pub(super) const GUARD: Duration = Duration::from_mins(2);
 
 /// The variables that `scripts/broker env` prints.
 pub(super) fn variable(name: &str) -> String {
