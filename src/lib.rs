@@ -13,15 +13,21 @@
 //!   events in order of time into [`alert`]s;
 //! - [`replay`] runs files through engines on all cores; [`workload`] generates events to measure with.
 //!
+//! - the daemon: [`config`] is checked once; [`daemon`] runs engines over topics or files, [`kafka`] makes its clients,
+//!   [`sink`]s read the alerts, [`telemetry`] tells how it is; [`cli`] is all that prints.
+//!
 //! The core (`event`, `schema`, `program`, `lang`, `engine`, `alert`, `decode`) is synchronous and pure: no clock, no
 //! files, no runtime. The same events give the same alerts with the same ids, on any number of threads or copies.
 
 pub mod alert;
 pub mod cli;
+pub mod config;
+pub mod daemon;
 pub mod decode;
 pub mod diagnostic;
 pub mod engine;
 pub mod event;
+pub mod kafka;
 pub mod lang;
 pub mod program;
 pub mod replay;
@@ -31,6 +37,7 @@ pub mod schema;
 pub mod secret;
 pub mod sink;
 pub mod source;
+pub mod telemetry;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod workload;

@@ -222,7 +222,7 @@ impl Engine {
         let table = &mut self.tables[rule.key.index()];
         let open = table.find(hash, key).filter(|row| table.list(*row, rule.id).is_some());
         let used_up = open.is_some_and(|row| {
-            let used_up = offer.to_open_runs(&mut state.runs, table.list_mut(row, rule.id), &mut send);
+            let used_up = offer.offer_to_open_runs(&mut state.runs, table.list_mut(row, rule.id), &mut send);
             table.tidy(row, rule.id);
             used_up
         });

@@ -177,14 +177,14 @@ impl Runs {
     /// How runs ended, and how far the open ones are.
     pub(super) fn history(&self) -> Vec<PastRun> {
         let open = self.rows.iter().flatten().map(|run| PastRun::new(run, Ended::StillOpen));
-        self.history.iter().flatten().cloned().chain(open).collect()
+        self.history.iter().flatten().copied().chain(open).collect()
     }
 
     /// Ends a run: it leaves its lists.
     pub(super) fn close(&mut self, row: Row, list: &mut RunList, ended: Ended) {
-        if self.history.is_some() {
-            let past = PastRun::new(self.get(row), ended);
-            self.history.as_mut().expect("just seen").push(past);
+        let past = self.history.is_some().then(|| PastRun::new(self.get(row), ended));
+        if let Some(history) = &mut self.history {
+            history.extend(past);
         }
         self.unqueue(row);
         let Links { before, after } = self.get(row).by_key;

@@ -3,12 +3,14 @@
 //!
 //! - an [`AlertInbox`] hands out alert records and is told how far they are delivered;
 //! - `email` mails them; what can never be delivered goes to a [`DeadLetter`];
+//! - `kafka` writes alerts and dead letters, and is the inbox over the alerts topic;
 //! - `retry`  says how long to wait before trying again.
 //!
 //! A sink acknowledges nothing that is not delivered or dead-lettered, so a crash repeats alerts and loses none.
 //! Nothing here knows rules, and nothing here decides what is an alert.
 
 mod email;
+pub mod kafka;
 mod retry;
 
 pub use email::{

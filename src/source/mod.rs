@@ -1,9 +1,11 @@
 //! Where bytes come from: messages with their place, and nothing about what they mean.
 //!
-//! - `file` newline-delimited JSON from a file or from stdin, for a replay and for sources on disk.
+//! - `file`  newline-delimited JSON from a file or from stdin, for a replay and for sources on disk;
+//! - `kafka` partitions of topics, assigned by the consumer group.
 //!
 //! Nothing here decodes, and nothing here knows rules or the engine.
 
 mod file;
+pub mod kafka;
 
 pub use file::{FileReader, Line, Progress, ReadError};

@@ -546,7 +546,7 @@ impl<'a> Builder<'a> {
             Number::Integer(n) => n as f64,
             Number::Float(n) => n,
         };
-        if value < 0.0 || value > 1e9 {
+        if !(0.0..=1e9).contains(&value) {
             self.checker.report(Diagnostic::new(Code::NumberRange, score.span, "a score is from 0 to 1,000,000,000"));
             return None;
         }

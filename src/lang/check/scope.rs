@@ -47,7 +47,7 @@ pub(super) enum Meaning {
     /// A value.
     Value(Type, Expr),
     /// A step, that is: an event.
-    Event(Who),
+    Event,
 }
 
 /// Whose field is read.
@@ -64,11 +64,8 @@ impl Scope<'_> {
     pub(super) fn resolve(&mut self, path: &Path) -> Option<Meaning> {
         let (first, rest) = path.segments.split_first().expect("a path has a segment");
         match self.step_called(&first.node, first.span)? {
-            Some(who) if rest.is_empty() => {
-                if self.own_field(path).is_none() {
-                    return Some(Meaning::Event(who));
-                }
-            }
+            Some(_) if rest.is_empty() && self.own_field(path).is_none() => return Some(Meaning::Event),
+            Some(_) if rest.is_empty() => {}
             Some(who) => {
                 let names: Vec<&str> = rest.iter().map(|segment| segment.node.as_str()).collect();
                 let span = rest[0].span.to(path.span());

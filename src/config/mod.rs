@@ -1,0 +1,311 @@
+//! The configuration: one TOML file to checked [`Settings`]. Stands before everything that the daemon does.
+//!
+//! - `raw`     the file as it is written, unknown fields refused;
+//! - `resolve` raw to settings: every check is made here, and all problems are reported at once;
+//! - `values`  durations, secrets, addresses;
+//! - `problem` what is wrong, with file, line and field.
+//!
+//! This is the only module that knows TOML. Nothing here opens a connection, and no secret is ever printed.
+
+mod problem;
+mod raw;
+mod resolve;
+mod values;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+pub use problem::{ConfigError, Problem};
+
+use crate::secret::Secret;
+
+/// What a configuration file says, checked.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The file.
+    pub path: PathBuf,
+    /// Consumer group, and the beginning of the names of internal topics.
+    pub name: String,
+    /// Rule files and folders of them.
+    pub rules: Vec<PathBuf>,
+    /// The broker; there is one wherever a topic is named.
+    pub kafka: Option<KafkaSettings>,
+    /// Where events come from.
+    pub sources: Sources,
+    /// Where alerts go.
+    pub alerts: AlertsTo,
+    /// Where messages go that are no events.
+    pub dead_letters: DeadLettersTo,
+    /// Who reads the alerts.
+    pub sinks: Vec<SinkSettings>,
+    /// Health and metrics.
+    pub http: Option<SocketAddr>,
+    /// Limits on messages.
+    pub limits: Limits,
+    /// How much is logged, and how.
+    pub log: LogSettings,
+}
+
+/// The broker.
+#[derive(Clone, Debug)]
+pub struct KafkaSettings {
+    /// librdkafka properties, `bootstrap.servers` among them.
+    pub properties: Vec<(String, Secret)>,
+    /// What is done when an internal topic is missing.
+    pub internal_topics: InternalTopics,
+    /// The replication factor of created topics; the broker's default where there is none.
+    pub replication: Option<i32>,
+    /// The longest time between two commits.
+    pub commit_interval: Duration,
+}
+
+impl KafkaSettings {
+    /// The addresses that are connected to first.
+    pub fn brokers(&self) -> &str {
+        let found = self.properties.iter().find(|(name, _)| name == "bootstrap.servers");
+        found.map_or("", |(_, value)| value.expose())
+    }
+}
+
+/// What is done when an internal topic is missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum InternalTopics {
+    /// It is created.
+    #[default]
+    Create,
+    /// Somebody else creates it; the daemon waits.
+    Expect,
+}
+
+/// Where events come from: topics without end, or files that are read to theirs.
+#[derive(Clone, Debug)]
+pub enum Sources {
+    /// Topics.
+    Topics(Vec<TopicSource>),
+    /// Files and standard input.
+    Files(Vec<FileSource>),
+}
+
+/// Which fields hold type, time and id of an event. The lists are in order: the first that is present counts.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct EventFields {
+    /// The type every event has, where the source has only one.
+    pub event: Option<String>,
+    /// Where the type stands; none for the decoder's defaults.
+    pub event_type: Vec<String>,
+    /// Where the time stands; none for the decoder's defaults.
+    pub time: Vec<String>,
+    /// Where the id stands; none for the decoder's defaults.
+    pub id: Vec<String>,
+}
+
+/// How out-of-order events are taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TimeSettings {
+    /// How far events may be out of order, in ms.
+    pub lateness_ms: i64,
+    /// What is done with later ones.
+    pub late: Late,
+}
+
+/// What is done with late events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Late {
+    /// Left out and counted.
+    #[default]
+    Drop,
+    /// Judged now.
+    Process,
+    /// Sent to the dead letters.
+    DeadLetter,
+}
+
+/// A topic.
+#[derive(Clone, Debug)]
+pub struct TopicSource {
+    /// Its name.
+    pub topic: String,
+    /// Where type, time and id stand.
+    pub fields: EventFields,
+    /// The field by which the topic is partitioned.
+    pub key: Option<String>,
+    /// Where a new group begins.
+    pub start: Start,
+    /// How time is taken.
+    pub time: TimeSettings,
+    /// After how long at its end a partition no longer holds back time.
+    pub idle_timeout: Duration,
+    /// How far an event may be ahead of the wall clock and still move time.
+    pub max_future_ms: i64,
+    /// The topics that declare the same name are partitioned alike.
+    pub copartitioned: Option<String>,
+}
+
+/// Where a new group begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Start {
+    /// At the oldest event.
+    #[default]
+    Earliest,
+    /// With the next event.
+    Latest,
+    /// At the first event stored at or after this time (ms).
+    Time(i64),
+}
+
+/// A file, or standard input.
+#[derive(Clone, Debug)]
+pub struct FileSource {
+    /// The file; standard input where there is none.
+    pub path: Option<PathBuf>,
+    /// Where type, time and id stand.
+    pub fields: EventFields,
+    /// How time is taken.
+    pub time: TimeSettings,
+}
+
+/// Where alerts go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AlertsTo {
+    /// To a topic.
+    Topic(String),
+    /// To the end of a file, a line each.
+    File(PathBuf),
+    /// To standard output, a line each.
+    Stdout,
+}
+
+/// Where messages go that are no events.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DeadLettersTo {
+    /// To a topic, bytes as they are, the reason in headers.
+    Topic(String),
+    /// To the end of a file, a JSON object a line.
+    File(PathBuf),
+    /// Nowhere: counted and logged. Only for files, which keep what is in them.
+    Nowhere,
+}
+
+/// A reader of the alerts.
+#[derive(Clone, Debug)]
+pub struct SinkSettings {
+    /// Its name.
+    pub name: String,
+    /// What it does.
+    pub email: crate::sink::EmailSettings,
+}
+
+/// Limits on messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The largest message in bytes.
+    pub event_bytes_max: usize,
+    /// The deepest nesting.
+    pub event_depth_max: usize,
+}
+
+/// How much is logged, and how.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct LogSettings {
+    /// A level, or a filter such as `info,tripline::daemon=debug`.
+    pub level: Option<String>,
+    /// The form; by the terminal where there is none.
+    pub format: Option<LogFormat>,
+}
+
+/// The form of log lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// An object a line.
+    Json,
+}
+
+/// Reads a configuration file.
+pub fn load(path: &Path) -> Result<Settings, ConfigError> {
+    let text =
+        std::fs::read_to_string(path).map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
+    parse(path, &text)
+}
+
+/// As [`load`], from text; the path is what relative paths start from and what errors name.
+pub fn parse(path: &Path, text: &str) -> Result<Settings, ConfigError> {
+    let raw =
+        raw::parse(text).map_err(|problem| ConfigError::Wrong { path: path.to_owned(), problems: vec![problem] })?;
+    resolve::resolve(path, text, raw).map_err(|problems| ConfigError::Wrong { path: path.to_owned(), problems })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SMALLEST: &str = "name = \"t\"\nrules = [\".\"]\n[[source]]\nstdin = true\n[alerts]\nstdout = true\n";
+    const TOPIC: &str = "name = \"t\"\nrules = [\".\"]\n[kafka]\nbrokers = \"a:1\"\n[[source]]\ntopic = \"e\"\n[alerts]\n\
+                         topic = \"x\"\n";
+
+    fn problems(text: &str) -> String {
+        parse(Path::new("t.toml"), text).map(|_| ()).expect_err("it is wrong").to_string()
+    }
+
+    #[test]
+    fn defaults_are_those_of_the_manual() {
+        let settings = parse(Path::new("t.toml"), TOPIC).expect("it is right");
+        let Sources::Topics(topics) = &settings.sources else { panic!("a topic is a topic") };
+        assert_eq!(topics[0].start, Start::Earliest);
+        assert_eq!(topics[0].time, TimeSettings { lateness_ms: 2_000, late: Late::Drop });
+        assert_eq!((topics[0].idle_timeout, topics[0].max_future_ms), (Duration::from_secs(5), 300_000));
+        assert_eq!(settings.dead_letters, DeadLettersTo::Topic("t.dead-letters".to_owned()));
+        assert_eq!(settings.http, "127.0.0.1:9464".parse().ok());
+        let kafka = settings.kafka.expect("given");
+        assert_eq!((kafka.brokers(), kafka.commit_interval), ("a:1", Duration::from_millis(100)));
+
+        let settings = parse(Path::new("t.toml"), SMALLEST).expect("it is right");
+        assert_eq!((settings.dead_letters, settings.http), (DeadLettersTo::Nowhere, None));
+    }
+
+    #[test]
+    fn a_misspelt_field_is_told_with_its_line_and_the_right_one() {
+        let text = SMALLEST.replace("stdin", "stdn");
+        assert!(problems(&text).starts_with("t.toml:4: unknown field `stdn`"), "{}", problems(&text));
+        assert!(problems(&text).ends_with("did you mean `stdin`?"), "{}", problems(&text));
+        let text = TOPIC.replace("brokers", "brokrs");
+        assert!(problems(&text).contains("t.toml:4: kafka.\"brokrs\": unknown field: did you mean `brokers`?"));
+    }
+
+    #[test]
+    fn every_problem_is_told_at_once() {
+        let text = TOPIC
+            .replace("topic = \"e\"", "topic = \"e e\"\nlateness = \"soon\"\nlate = \"never\"\nformat = \"avro\"")
+            .replace("[[source]]", "\"group.id\" = \"mine\"\n[[source]]");
+        let told = problems(&text);
+        for part in
+            ["t.toml:5: kafka.\"group.id\"", "source.topic", "source.lateness", "source.late:", "not supported yet"]
+        {
+            assert!(told.contains(part), "{part}: {told}");
+        }
+    }
+
+    #[test]
+    fn what_does_nothing_is_refused() {
+        assert!(problems(&format!("{SMALLEST}[state]\nurl = \"file:x\"\n")).contains("not supported yet"));
+        let text = SMALLEST.replace("stdin = true", "stdin = true\nkey = \"user\"\nstart = \"latest\"");
+        assert!(problems(&text).contains("source.key") && problems(&text).contains("source.start"));
+        let text = TOPIC.replace(
+            "topic = \"x\"",
+            "stdout = true\n[sink.desk.email]\nserver = \"file:m\"\nfrom = \"a@b.c\"\nto = \"a@b.c\"",
+        );
+        assert!(problems(&text).contains("sinks of a daemon over topics read the alerts topic"), "{}", problems(&text));
+    }
+
+    #[test]
+    fn a_secret_in_the_file_is_refused_and_not_repeated() {
+        let text = TOPIC.replace("[[source]]", "\"sasl.password\" = \"hunter2\"\n[[source]]");
+        assert!(problems(&text).contains("${env:NAME}") && !problems(&text).contains("hunter2"));
+        let text = TOPIC.replace("[[source]]", "\"sasl.password\" = \"${env:PATH}\"\n[[source]]");
+        let settings = parse(Path::new("t.toml"), &text).expect("it is right");
+        let path = std::env::var("PATH").expect("there is one");
+        assert!(!format!("{settings:?}").contains(&path), "settings can be printed");
+    }
+}

@@ -1,0 +1,89 @@
+//! Values of the configuration that TOML has no type for: durations, secrets, instants.
+
+use std::path::Path;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::secret::Secret;
+
+const UNITS: [(&str, u64); 6] =
+    [("ms", 1), ("s", 1_000), ("min", 60_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
+
+/// `500ms`, `2s`, `5m`, `1h`, `1d`; spaces between number and unit are read.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let unit = text[digits..].trim();
+    let wrong = || format!("`{text}` is not a duration: write 500ms, 2s, 5m or 1h");
+    let number: u64 = text[..digits].parse().map_err(|_| wrong())?;
+    let (_, ms) = UNITS.iter().find(|(name, _)| *name == unit).ok_or_else(wrong)?;
+    let ms = number.checked_mul(*ms).filter(|ms| *ms <= 366 * 86_400_000);
+    ms.map(Duration::from_millis).ok_or_else(|| format!("`{text}` is more than a year"))
+}
+
+/// A duration in the form in which event time is counted.
+pub(super) fn milliseconds(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).expect("durations are at most a year")
+}
+
+/// An RFC 3339 instant in ms.
+pub(super) fn instant(text: &str) -> Option<i64> {
+    text.parse::<Timestamp>().ok().map(Timestamp::as_millisecond)
+}
+
+/// What a text stands for: `${env:NAME}` and `${file:PATH}` are looked up, other texts are themselves.
+pub(super) fn expand(text: &str, folder: &Path) -> Result<Secret, String> {
+    let Some(reference) = reference(text) else {
+        return if text.contains("${") {
+            Err("`${…}` must be the whole value: `${env:NAME}` or `${file:PATH}`".to_owned())
+        } else {
+            Ok(Secret::new(text))
+        };
+    };
+    if let Some(name) = reference.strip_prefix("env:") {
+        return std::env::var(name).map(Secret::new).map_err(|_| format!("the environment variable {name} is not set"));
+    }
+    if let Some(path) = reference.strip_prefix("file:") {
+        let path = folder.join(path);
+        return std::fs::read_to_string(&path)
+            .map(|text| Secret::new(text.trim_end_matches(['\r', '\n'])))
+            .map_err(|error| format!("cannot read {}: {error}", path.display()));
+    }
+    Err("secrets are `${env:NAME}` or `${file:PATH}`".to_owned())
+}
+
+/// As [`expand`], for what must not stand in the file itself.
+pub(super) fn secret(text: &str, folder: &Path) -> Result<Secret, String> {
+    if reference(text).is_none() {
+        return Err("a secret does not stand in the configuration: write `${env:NAME}` or `${file:PATH}`".to_owned());
+    }
+    expand(text, folder)
+}
+
+fn reference(text: &str) -> Option<&str> {
+    text.strip_prefix("${")?.strip_suffix('}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_have_a_unit() {
+        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(duration("2 s"), Ok(Duration::from_secs(2)));
+        assert_eq!(duration("5m"), Ok(Duration::from_mins(5)));
+        for wrong in ["", "2", "s", "-1s", "2 sekonds", "99999999999999999999s", "1000000h"] {
+            assert!(duration(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_secret_is_never_written_out() {
+        let here = Path::new(".");
+        assert!(secret("hunter2", here).is_err_and(|message| !message.contains("hunter2")));
+        assert!(expand("a ${env:X}", here).is_err());
+        assert!(expand("${exec:rm}", here).is_err());
+        assert_eq!(expand("plain", here).expect("a text is itself").expose(), "plain");
+    }
+}

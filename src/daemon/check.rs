@@ -1,0 +1,165 @@
+//! `run --check`: whether the daemon could start, asked without reading or writing an event.
+
+use std::time::{Duration, Instant};
+
+use crate::config::{AlertsTo, DeadLettersTo, InternalTopics, KafkaSettings, Settings, Sources, TopicSource};
+use crate::daemon::live::own_topics;
+use crate::daemon::topology::Topology;
+use crate::program::Program;
+use crate::source::kafka::{KafkaSource, Partition, SourceError};
+use crate::telemetry::Metrics;
+
+const TIMEOUT: Duration = Duration::from_secs(5);
+/// How long the client may take to say why it cannot connect.
+const REASON_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What was found, line by line.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// What is well and what is not, in order.
+    pub lines: Vec<Line>,
+}
+
+/// One finding.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// Whether it is well.
+    pub good: bool,
+    /// Whether it is the rules that do not fit; otherwise it is the configuration or the broker.
+    pub about_rules: bool,
+    /// What was found.
+    pub text: String,
+}
+
+impl Report {
+    /// Whether all is well.
+    pub fn is_good(&self) -> bool {
+        self.lines.iter().all(|line| line.good)
+    }
+
+    fn good(&mut self, text: impl Into<String>) {
+        self.lines.push(Line { good: true, about_rules: false, text: text.into() });
+    }
+
+    fn bad(&mut self, text: impl Into<String>) {
+        self.lines.push(Line { good: false, about_rules: false, text: text.into() });
+    }
+}
+
+/// Checks what the settings name.
+pub fn check(settings: &Settings, program: &Program) -> Report {
+    let mut report = Report::default();
+    report.good(format!("configuration {}", settings.path.display()));
+    report.good(format!("{} rules over {} event types", program.rules.len(), program.schema.types.len()));
+    for sink in &settings.sinks {
+        report.good(format!("sink {}: settings are complete (no mail was sent)", sink.name));
+    }
+    match (&settings.sources, &settings.kafka) {
+        (Sources::Topics(sources), Some(kafka)) => check_kafka(&mut report, settings, kafka, sources, program),
+        (Sources::Files(files), kafka) => {
+            for file in files {
+                match &file.path {
+                    Some(path) => check_file(&mut report, path),
+                    None => report.good("events from standard input"),
+                }
+            }
+            if let Some(kafka) = kafka.as_ref().filter(|_| !own_topics(settings).is_empty()) {
+                check_kafka(&mut report, settings, kafka, &[], program);
+            }
+        }
+        (Sources::Topics(_), None) => report.bad("no broker is configured"),
+    }
+    report
+}
+
+fn check_file(report: &mut Report, path: &std::path::Path) {
+    match std::fs::File::open(path) {
+        Ok(_) => report.good(format!("events from {}", path.display())),
+        Err(error) => report.bad(format!("cannot read {}: {error}", path.display())),
+    }
+}
+
+fn check_kafka(
+    report: &mut Report,
+    settings: &Settings,
+    kafka: &KafkaSettings,
+    sources: &[TopicSource],
+    program: &Program,
+) {
+    let source = match KafkaSource::new(kafka, &settings.name, Metrics::default()) {
+        Ok(source) => source,
+        Err(error) => return report.bad(format!("[kafka] properties: {error}")),
+    };
+    let names: Vec<&str> = sources.iter().map(|source| source.topic.as_str()).collect();
+    let own = own_topics(settings);
+    let all: Vec<&str> = names.iter().chain(&own).copied().collect();
+    let counts = match source.partition_counts(&all, TIMEOUT) {
+        Ok(counts) => counts,
+        Err(error) => return report.bad(unreachable(&source, kafka, &error)),
+    };
+    report.good(format!("broker {} answers", kafka.brokers()));
+    let (counts, own_counts) = counts.split_at(names.len());
+    for (settings, count) in sources.iter().zip(counts) {
+        check_source(report, &source, settings, *count);
+    }
+    check_own(report, settings, kafka, &own, own_counts);
+    let Some(counts) = counts.iter().copied().collect::<Option<Vec<usize>>>() else { return };
+    match Topology::new(sources, &counts, program) {
+        Ok(topology) if !sources.is_empty() => {
+            let shards: usize = topology.cohorts.iter().map(|cohort| cohort.partitions).sum();
+            report.good(format!("every rule is right over these partitions: {shards} shards"));
+        }
+        Ok(_) => {}
+        Err(errors) => {
+            let line = |error: &crate::daemon::topology::TopologyError| Line {
+                good: false,
+                about_rules: true,
+                text: error.to_string(),
+            };
+            report.lines.extend(errors.iter().map(line));
+        }
+    }
+}
+
+/// The client tells why it cannot connect by its callback only, and that takes a moment.
+fn unreachable(source: &KafkaSource, kafka: &KafkaSettings, error: &SourceError) -> String {
+    let until = Instant::now() + REASON_TIMEOUT;
+    while source.trouble().current().is_none() && Instant::now() < until {
+        drop(source.poll(Duration::from_millis(100)));
+    }
+    let reason = source.trouble().current().unwrap_or_else(|| error.to_string());
+    format!("no answer from {}: {reason}", kafka.brokers())
+}
+
+fn check_source(report: &mut Report, source: &KafkaSource, settings: &TopicSource, count: Option<usize>) {
+    let topic = &settings.topic;
+    let Some(count) = count else { return report.bad(format!("topic `{topic}` does not exist")) };
+    let first = Partition { topic: topic.clone(), number: 0 };
+    match source.bounds(&first, TIMEOUT) {
+        Ok(_) => report.good(format!("topic `{topic}`: {count} partitions, readable")),
+        Err(error) => return report.bad(format!("topic `{topic}` cannot be read: {error}")),
+    }
+    // Asking for offsets needs the same right to the group as joining it.
+    match source.committed(std::slice::from_ref(&first), TIMEOUT) {
+        Ok(_) => {}
+        Err(error) => report.bad(format!("the consumer group cannot be used: {error}")),
+    }
+}
+
+fn check_own(report: &mut Report, settings: &Settings, kafka: &KafkaSettings, own: &[&str], counts: &[Option<usize>]) {
+    let what = |topic: &str| match (&settings.alerts, &settings.dead_letters) {
+        (AlertsTo::Topic(alerts), _) if alerts == topic => "alerts",
+        (_, DeadLettersTo::Topic(_)) => "dead letters",
+        _ => "records",
+    };
+    for (topic, count) in own.iter().zip(counts) {
+        match (count, kafka.internal_topics) {
+            (Some(count), _) => report.good(format!("topic `{topic}` for {}: {count} partitions", what(topic))),
+            (None, InternalTopics::Create) => {
+                report.good(format!("topic `{topic}` for {} does not exist yet and will be created", what(topic)));
+            }
+            (None, InternalTopics::Expect) => report
+                .bad(format!("topic `{topic}` for {} does not exist, and internal_topics = \"expect\"", what(topic))),
+        }
+    }
+}

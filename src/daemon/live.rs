@@ -1,0 +1,603 @@
+//! The detection loop over topics: poll, step, send, and commit what the sent alerts cover.
+//!
+//! One plain thread. Everything that can fail for good ends a session; the clients are then made anew and the state
+//! is read back. Offsets are committed only after all alerts and dead letters before them are stored, so a crash
+//! repeats alerts (with the same ids) and loses none.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, anyhow, bail};
+
+use crate::config::{KafkaSettings, Settings, Start, TopicSource};
+use crate::daemon::decoders::input_settings;
+use crate::daemon::feeds::{Entry, Feed, FeedError, Feeds};
+use crate::daemon::health::Health;
+use crate::daemon::offsets::Mark;
+use crate::daemon::output::{OutputError, Outputs};
+use crate::daemon::shard::{Begin, Shard};
+use crate::daemon::shutdown::Shutdown;
+use crate::daemon::topics;
+use crate::daemon::topology::Topology;
+use crate::program::Program;
+use crate::sink::kafka::OutboxError;
+use crate::source::kafka::{CommittedOffset, KafkaSource, Notice, Partition, SourceError};
+use crate::telemetry::{
+    Assigned, CaughtUp, ClientsRebuilt, CommitFailed, Committed, Metrics, OffsetGap, PartitionsRevoked, ReadBack,
+};
+
+const BATCH_MESSAGES: usize = 2_048;
+const BATCH_TIME: Duration = Duration::from_millis(5);
+/// A commit is due at once when so many alerts wait for it.
+const COMMIT_ALERTS: u64 = 2_000;
+const TICK: Duration = Duration::from_millis(100);
+const MEASURE: Duration = Duration::from_secs(1);
+const SAY: Duration = Duration::from_secs(5);
+const BROKER_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long the last drain may take when the daemon stops or partitions are revoked.
+const LAST_DRAIN: Duration = Duration::from_secs(3);
+/// A partition that has messages and gives none for so long is assigned anew.
+const STUCK_AFTER: Duration = Duration::from_secs(30);
+const REBUILD_PAUSE: Duration = Duration::from_secs(1);
+
+/// What a loop is made with.
+pub(super) struct Plan<'a> {
+    /// The settings.
+    pub(super) settings: &'a Settings,
+    /// Their broker.
+    pub(super) kafka: &'a KafkaSettings,
+    /// Their topics.
+    pub(super) sources: &'a [TopicSource],
+    /// The rules.
+    pub(super) program: Arc<Program>,
+    /// What is counted.
+    pub(super) metrics: Metrics,
+    /// What is asked for.
+    pub(super) health: Health,
+    /// The wish to stop.
+    pub(super) shutdown: Shutdown,
+}
+
+/// Why a session ended.
+enum Ended {
+    /// It was asked to.
+    Stopped,
+    /// The clients have to be made anew.
+    Rebuild(String),
+    /// A person has to act.
+    Failed(anyhow::Error),
+}
+
+impl From<SourceError> for Ended {
+    fn from(error: SourceError) -> Ended {
+        Ended::Rebuild(error.to_string())
+    }
+}
+
+impl From<OutputError> for Ended {
+    fn from(error: OutputError) -> Ended {
+        match error {
+            OutputError::Outbox(OutboxError::Stopped) => Ended::Stopped,
+            OutputError::Outbox(OutboxError::Fatal(reason)) => Ended::Rebuild(reason),
+            error => Ended::Failed(anyhow::Error::new(error).context("stopped, so that nothing is skipped")),
+        }
+    }
+}
+
+impl From<FeedError> for Ended {
+    fn from(error: FeedError) -> Ended {
+        match error {
+            FeedError::Source(error) => error.into(),
+            FeedError::Output(error) => error.into(),
+        }
+    }
+}
+
+/// Runs until it is asked to stop, or until a person has to act.
+pub(super) fn run(plan: &Plan<'_>) -> anyhow::Result<()> {
+    loop {
+        let ended = match Session::open(plan) {
+            Ok(mut session) => {
+                let ended = session.run();
+                session.close(&ended);
+                ended
+            }
+            Err(ended) => ended,
+        };
+        match ended {
+            Ended::Stopped => return Ok(()),
+            Ended::Failed(error) => return Err(error),
+            Ended::Rebuild(reason) => ClientsRebuilt { reason }.emit(&plan.metrics),
+        }
+        plan.health.beat(vec!["the kafka clients are made anew".to_owned()]);
+        pause(plan, REBUILD_PAUSE);
+    }
+}
+
+/// The sources' names by their number, as positions in alerts carry them.
+pub(super) fn source_names(sources: &[TopicSource]) -> Arc<[String]> {
+    sources.iter().map(|source| source.topic.clone()).collect()
+}
+
+fn pause(plan: &Plan<'_>, time: Duration) {
+    let until = Instant::now() + time;
+    while Instant::now() < until && !plan.shutdown.is_asked() {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// One life of the clients.
+struct Session<'a> {
+    plan: &'a Plan<'a>,
+    source: KafkaSource,
+    outputs: Outputs,
+    topology: Topology,
+    feeds: Feeds,
+    names: Arc<[String]>,
+    /// Shards that were taken away, as they were: they may come back unchanged.
+    parked: BTreeMap<(usize, i32), Entry>,
+    /// Given, but where to begin could not be asked yet.
+    pending: Option<(Vec<Partition>, Instant)>,
+    assigned: bool,
+    reading_back: Option<Reading>,
+    committed_at: Instant,
+    committed_alerts: u64,
+    ticked_at: Instant,
+    measured_at: Instant,
+    said_at: Instant,
+}
+
+/// A partition that was given to this copy, the place of its source, and what was committed.
+type Given = (Partition, usize, Option<CommittedOffset>);
+
+struct Reading {
+    of: u64,
+    since: Instant,
+    said: Instant,
+}
+
+impl<'a> Session<'a> {
+    fn open(plan: &'a Plan<'a>) -> Result<Session<'a>, Ended> {
+        let Plan { settings, kafka, sources, program, metrics, shutdown, .. } = plan;
+        let failed = |error: anyhow::Error| Ended::Failed(error);
+        let source = KafkaSource::new(kafka, &settings.name, metrics.clone())
+            .map_err(|error| failed(anyhow::Error::new(error).context("no kafka client with these properties")))?;
+        let counts = wait_for_topics(plan, &source)?;
+        let topology = Topology::new(sources, &counts, program).map_err(|errors| {
+            let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
+            failed(anyhow!(crate::daemon::Refused(lines.join("\n"))))
+        })?;
+        let names = source_names(sources);
+        let outputs = Outputs::open(settings, Arc::clone(&names), metrics.clone(), shutdown.flag()).map_err(failed)?;
+        let topics: Vec<&str> = sources.iter().map(|source| source.topic.as_str()).collect();
+        source.subscribe(&topics)?;
+        let now = Instant::now();
+        Ok(Session {
+            plan,
+            source,
+            outputs,
+            topology,
+            feeds: Feeds::new(settings, sources, program, metrics),
+            names,
+            parked: BTreeMap::new(),
+            pending: None,
+            assigned: false,
+            reading_back: None,
+            committed_at: now,
+            committed_alerts: 0,
+            ticked_at: now,
+            measured_at: now,
+            said_at: now,
+        })
+    }
+
+    fn run(&mut self) -> Ended {
+        loop {
+            if self.plan.shutdown.is_asked() {
+                return Ended::Stopped;
+            }
+            if let Err(ended) = self.turn() {
+                return ended;
+            }
+        }
+    }
+
+    fn turn(&mut self) -> Result<(), Ended> {
+        self.batch()?;
+        for notice in self.source.notices() {
+            self.on_notice(notice)?;
+        }
+        self.retry_assignment()?;
+        self.tick()?;
+        self.commit_if_due()
+    }
+
+    fn batch(&mut self) -> Result<(), Ended> {
+        self.feeds.begin_batch();
+        let mut wait = self.plan.kafka.commit_interval.min(TICK) / 2;
+        let mut began = None;
+        for taken in 0..BATCH_MESSAGES {
+            match self.source.poll(wait) {
+                Some(Ok(message)) => self.feeds.on_message(&self.source, &mut self.outputs, &message)?,
+                Some(Err(SourceError::Fatal(reason))) => return Err(Ended::Rebuild(reason)),
+                // An error was told by the client's callback, and the client goes on trying.
+                Some(Err(SourceError::Retry(_))) | None => break,
+            }
+            wait = Duration::ZERO;
+            let began = began.get_or_insert_with(Instant::now);
+            if taken % 32 == 31 && began.elapsed() > BATCH_TIME {
+                break;
+            }
+        }
+        self.feeds.end_batch(&mut self.outputs)?;
+        Ok(self.outputs.poll()?)
+    }
+
+    fn on_notice(&mut self, notice: Notice) -> Result<(), Ended> {
+        match notice {
+            Notice::Assigned(partitions) => {
+                self.pending = Some((partitions, Instant::now()));
+                Ok(())
+            }
+            Notice::Revoked(partitions) => self.on_revoked(&partitions),
+            Notice::Committed(Ok(partitions)) => {
+                Committed { partitions }.emit(&self.plan.metrics);
+                Ok(())
+            }
+            Notice::Committed(Err(error)) => {
+                self.feeds.keep_changed();
+                CommitFailed { error }.emit(&self.plan.metrics);
+                Ok(())
+            }
+            Notice::Progress(report) => {
+                self.feeds.on_progress(&report);
+                Ok(())
+            }
+        }
+    }
+
+    fn on_revoked(&mut self, partitions: &[Partition]) -> Result<(), Ended> {
+        let lost = self.source.is_assignment_lost();
+        PartitionsRevoked { partitions: partitions.len(), lost }.emit();
+        self.pending = None;
+        if !lost {
+            self.commit_last();
+        }
+        self.source.unassign()?;
+        self.parked = self.feeds.take().into_iter().map(|entry| (entry.id, entry)).collect();
+        self.assigned = false;
+        self.reading_back = None;
+        Ok(())
+    }
+
+    fn retry_assignment(&mut self) -> Result<(), Ended> {
+        let Some((partitions, due)) = self.pending.take_if(|(_, due)| *due <= Instant::now()) else { return Ok(()) };
+        match self.assign(&partitions) {
+            Err(Ended::Rebuild(reason)) => {
+                tracing::warn!(reason, "the broker does not say where to begin; asked again");
+                self.pending = Some((partitions, due + Duration::from_secs(1)));
+                Ok(())
+            }
+            done => done,
+        }
+    }
+
+    /// Finds out where each partition begins, makes or finds its shard, and begins to read.
+    fn assign(&mut self, partitions: &[Partition]) -> Result<(), Ended> {
+        self.begin_group()?;
+        let mut committed = self.source.committed(partitions, BROKER_TIMEOUT)?;
+        let mut shards: BTreeMap<(usize, i32), Vec<Given>> = BTreeMap::new();
+        for (partition, committed) in partitions.iter().zip(committed.drain(..)) {
+            let (source, cohort) = self.place(partition)?;
+            let inputs = shards.entry((cohort, partition.number)).or_default();
+            inputs.push((partition.clone(), source, committed));
+        }
+        let (mut entries, mut kept) = (Vec::new(), 0);
+        for (id, mut inputs) in shards {
+            inputs.sort_by_key(|(_, source, _)| *source);
+            match self.unpark(id, &inputs) {
+                Some(entry) => {
+                    kept += entry.feeds.len();
+                    entries.push(entry);
+                }
+                None => entries.push(self.rebuild(id, inputs)?),
+            }
+        }
+        self.parked.clear();
+        self.feeds.set(entries);
+        self.read(partitions.len(), kept)
+    }
+
+    fn read(&mut self, partitions: usize, kept: usize) -> Result<(), Ended> {
+        let mut begin = Vec::with_capacity(partitions);
+        for Entry { shard, feeds, .. } in self.feeds.entries() {
+            begin.extend(feeds.iter().enumerate().map(|(input, feed)| (feed.partition.clone(), shard.next(input))));
+        }
+        self.source.assign(&begin)?;
+        self.assigned = true;
+        let to_read_back = self.feeds.to_read_back();
+        let now = Instant::now();
+        self.reading_back = to_read_back.map(|of| Reading { of, since: now, said: now });
+        Assigned { partitions, kept, to_read_back: to_read_back.unwrap_or(0) }.emit();
+        Ok(())
+    }
+
+    /// The source and cohort of a partition; one that was not there when the daemon looked needs a new look.
+    fn place(&self, partition: &Partition) -> Result<(usize, usize), Ended> {
+        let source = self.plan.sources.iter().position(|source| source.topic == partition.topic);
+        let cohort = source.and_then(|source| self.topology.cohort_of(source));
+        let placed = source.zip(cohort).filter(|(_, cohort)| {
+            usize::try_from(partition.number).is_ok_and(|number| number < self.topology.cohorts[*cohort].partitions)
+        });
+        placed.ok_or_else(|| {
+            tracing::error!(
+                topic = partition.topic,
+                "partitions were added: events of one key may lie in two of them, so rules may miss matches"
+            );
+            Ended::Rebuild(format!("the topic `{}` has more partitions", partition.topic))
+        })
+    }
+
+    /// A shard that was taken away and comes back exactly as committed keeps its state.
+    fn unpark(&mut self, id: (usize, i32), inputs: &[Given]) -> Option<Entry> {
+        let entry = self.parked.remove(&id)?;
+        let same = entry.shard.is_speaking()
+            && entry.feeds.len() == inputs.len()
+            && entry.feeds.iter().zip(inputs).enumerate().all(|(input, (feed, (partition, _, committed)))| {
+                let here = entry.shard.next(input);
+                feed.partition == *partition && committed.as_ref().is_some_and(|committed| committed.offset == here)
+            });
+        same.then_some(entry)
+    }
+
+    fn rebuild(&mut self, id: (usize, i32), inputs: Vec<Given>) -> Result<Entry, Ended> {
+        let mut begin = Vec::with_capacity(inputs.len());
+        let mut feeds = Vec::with_capacity(inputs.len());
+        for (partition, source, committed) in inputs {
+            begin.push(self.begin(&partition, source, committed)?);
+            feeds.push(Feed::new(partition, source));
+        }
+        let shard = Shard::new(Arc::clone(&self.plan.program), Arc::clone(&self.names), &begin);
+        Ok(Entry::new(id, shard, feeds))
+    }
+
+    /// Where a partition begins: for a group that knows it, where the group began, muted up to what was committed.
+    fn begin(&self, partition: &Partition, source: usize, committed: Option<CommittedOffset>) -> Result<Begin, Ended> {
+        let time = input_settings(self.plan.sources[source].time);
+        let (low, high) = self.source.bounds(partition, BROKER_TIMEOUT)?;
+        let Some(CommittedOffset { offset, metadata }) = committed else {
+            return Ok(Begin { from: low, until: low, mark: Mark::new(None, None, false), settings: time });
+        };
+        let mark = Mark::from_metadata(&metadata).unwrap_or_default();
+        let gap = |wanted| {
+            let (topic, partition) = (partition.topic.clone(), partition.number);
+            OffsetGap { topic, partition, wanted, low, high }.emit(&self.plan.metrics);
+        };
+        if offset > high {
+            gap(offset);
+            return Ok(Begin { from: low, until: low, mark: Mark::new(None, None, false), settings: time });
+        }
+        if offset < low {
+            gap(offset);
+        }
+        let from = mark.start.unwrap_or(low).clamp(low, high);
+        Ok(Begin { from, until: offset.max(from), mark, settings: time })
+    }
+
+    /// A new group that does not begin at the oldest event stores at once where it begins, for all partitions: that
+    /// must depend neither on when it first commits nor on who gets which partition. A partition that has nothing
+    /// stored later on was added since, and is read from its oldest event.
+    fn begin_group(&self) -> Result<(), Ended> {
+        for (at, settings) in self.plan.sources.iter().enumerate().filter(|(_, s)| s.start != Start::Earliest) {
+            let count = self.topology.cohort_of(at).map_or(0, |cohort| self.topology.cohorts[cohort].partitions);
+            let number = |number| Partition { topic: settings.topic.clone(), number };
+            let all: Vec<Partition> = (0..i32::try_from(count).unwrap_or(i32::MAX)).map(number).collect();
+            if self.source.committed(&all, BROKER_TIMEOUT)?.iter().any(Option::is_some) {
+                continue;
+            }
+            let mut begin = Vec::with_capacity(all.len());
+            for partition in &all {
+                let from = self.first(partition, settings.start)?;
+                begin.push((partition, from, Mark::new(Some(from), None, false).to_metadata()));
+            }
+            self.source.commit(begin.iter().map(|(partition, from, mark)| (*partition, *from, mark.as_str())), true)?;
+        }
+        Ok(())
+    }
+
+    fn first(&self, partition: &Partition, start: Start) -> Result<i64, Ended> {
+        let (low, high) = self.source.bounds(partition, BROKER_TIMEOUT)?;
+        Ok(match start {
+            Start::Earliest => low,
+            Start::Latest => high,
+            Start::Time(ms) => self.source.offset_at(partition, ms, BROKER_TIMEOUT)?.unwrap_or(high),
+        })
+    }
+
+    fn tick(&mut self) -> Result<(), Ended> {
+        let now = Instant::now();
+        if now.duration_since(self.ticked_at) < TICK {
+            return Ok(());
+        }
+        self.ticked_at = now;
+        self.feeds.tick(&self.source, &mut self.outputs)?;
+        self.say_read_back(now);
+        self.plan.health.beat(self.not_ready());
+        if now.duration_since(self.measured_at) >= MEASURE {
+            self.measured_at = now;
+            self.feeds.measure();
+        }
+        if now.duration_since(self.said_at) >= SAY {
+            self.said_at = now;
+            self.outputs.say_dead_letters();
+            self.check_stuck()?;
+        }
+        Ok(())
+    }
+
+    fn check_stuck(&self) -> Result<(), Ended> {
+        match self.feeds.stuck(STUCK_AFTER).filter(|_| self.source.trouble().current().is_none()) {
+            Some(Partition { topic, number }) => {
+                Err(Ended::Rebuild(format!("partition {number} of `{topic}` has messages and gives none")))
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn say_read_back(&mut self, now: Instant) {
+        let Some(reading) = &mut self.reading_back else { return };
+        match self.feeds.to_read_back() {
+            None => {
+                let milliseconds = u64::try_from(reading.since.elapsed().as_millis()).unwrap_or(u64::MAX);
+                CaughtUp { partitions: self.feeds.entries().iter().map(|entry| entry.feeds.len()).sum(), milliseconds }
+                    .emit();
+                self.reading_back = None;
+            }
+            Some(left) if now.duration_since(reading.said) >= SAY => {
+                reading.said = now;
+                ReadBack { done: reading.of.saturating_sub(left), of: reading.of }.emit();
+            }
+            Some(_) => {}
+        }
+    }
+
+    fn not_ready(&self) -> Vec<String> {
+        let mut reasons = Vec::new();
+        if !self.assigned {
+            reasons.push("no partitions assigned yet".to_owned());
+        }
+        if let Some(left) = self.feeds.to_read_back() {
+            reasons.push(format!("reading back: {left} messages to go"));
+        }
+        let troubles = self.source.trouble().current().into_iter().chain(self.outputs.trouble());
+        reasons.extend(troubles.map(|trouble| format!("kafka: {trouble}")));
+        reasons
+    }
+
+    fn commit_if_due(&mut self) -> Result<(), Ended> {
+        let alerts = self.outputs.sent() - self.committed_alerts;
+        if self.committed_at.elapsed() < self.plan.kafka.commit_interval && alerts < COMMIT_ALERTS {
+            return Ok(());
+        }
+        self.commit(false, None)
+    }
+
+    /// Stores what was sent, then how far was read. In this order and in this place alone, so that one transaction
+    /// can take the place of both.
+    fn commit(&mut self, wait: bool, until: Option<Instant>) -> Result<(), Ended> {
+        self.committed_at = Instant::now();
+        self.committed_alerts = self.outputs.sent();
+        let changed = self.feeds.changed();
+        if changed.is_empty() {
+            return Ok(());
+        }
+        let shutdown = &self.plan.shutdown;
+        let health = &self.plan.health;
+        let mut asked: Option<Instant> = None;
+        let mut beat = Instant::now();
+        let clock = std::cell::RefCell::new((&mut asked, &mut beat));
+        let stop = || {
+            let mut clock = clock.borrow_mut();
+            if clock.1.elapsed() > Duration::from_secs(2) {
+                *clock.1 = Instant::now();
+                health.beat(vec!["the broker does not acknowledge alerts".to_owned()]);
+            }
+            if shutdown.is_asked() && clock.0.is_none() {
+                *clock.0 = Some(Instant::now());
+            }
+            until.is_some_and(|until| Instant::now() > until)
+                || clock.0.as_ref().is_some_and(|asked| asked.elapsed() > LAST_DRAIN)
+        };
+        let drained = self.outputs.drain(stop);
+        if let Err(error) = drained {
+            self.feeds.keep_changed();
+            return Err(error.into());
+        }
+        let metadata: Vec<String> = changed.iter().map(|(_, _, mark)| mark.to_metadata()).collect();
+        let next = changed.iter().zip(&metadata).map(|((partition, next, _), mark)| (partition, *next, mark.as_str()));
+        if let Err(error) = self.source.commit(next, wait) {
+            self.feeds.keep_changed();
+            CommitFailed { error: error.to_string() }.emit(&self.plan.metrics);
+        }
+        Ok(())
+    }
+
+    /// As [`Session::commit`], before the partitions are given up: what fails now is only read again.
+    fn commit_last(&mut self) {
+        let sent = self.feeds.end_batch(&mut self.outputs).map_err(Ended::from);
+        let done = sent.and_then(|()| self.commit(true, Some(Instant::now() + LAST_DRAIN)));
+        match done {
+            Ok(()) => {}
+            Err(Ended::Rebuild(error)) => CommitFailed { error }.emit(&self.plan.metrics),
+            Err(Ended::Failed(error)) => CommitFailed { error: format!("{error:#}") }.emit(&self.plan.metrics),
+            Err(Ended::Stopped) => {
+                CommitFailed { error: "the broker did not acknowledge in time".to_owned() }.emit(&self.plan.metrics);
+            }
+        }
+    }
+
+    /// Leaves the group, after committing what is done where that can be trusted.
+    fn close(mut self, ended: &Ended) {
+        if matches!(ended, Ended::Stopped) {
+            self.commit_last();
+            self.feeds.measure();
+            self.outputs.say_dead_letters();
+        }
+        self.source.close();
+    }
+}
+
+/// Waits until all topics are there, and makes those that are ours.
+fn wait_for_topics(plan: &Plan<'_>, source: &KafkaSource) -> Result<Vec<usize>, Ended> {
+    let names: Vec<&str> = plan.sources.iter().map(|source| source.topic.as_str()).collect();
+    let mut said: Option<(String, Instant)> = None;
+    while !plan.shutdown.is_asked() {
+        let reason = match look(plan, source, &names) {
+            Ok(counts) => return Ok(counts),
+            Err(error) => format!("{error:#}"),
+        };
+        // The callbacks are served by polling only.
+        if let Some(Err(SourceError::Fatal(reason))) = source.poll(Duration::from_millis(200)) {
+            return Err(Ended::Rebuild(reason));
+        }
+        if said.as_ref().is_none_or(|(last, at)| *last != reason || at.elapsed() > Duration::from_secs(30)) {
+            tracing::error!(reason, "waiting for kafka");
+            said = Some((reason.clone(), Instant::now()));
+        }
+        plan.health.beat(vec![reason]);
+        pause(plan, Duration::from_secs(1));
+    }
+    Err(Ended::Stopped)
+}
+
+/// How many partitions each topic has, with our own topics made where they are missing.
+fn look(plan: &Plan<'_>, source: &KafkaSource, names: &[&str]) -> anyhow::Result<Vec<usize>> {
+    // The client's callback tells its troubles with the broker in its own words; this is what follows from them.
+    let no_answer = || format!("no answer from {}", plan.kafka.brokers());
+    let counts = source.partition_counts(names, BROKER_TIMEOUT).with_context(no_answer)?;
+    if let Some((topic, _)) = names.iter().zip(&counts).find(|(_, count)| count.is_none()) {
+        bail!("the topic `{topic}` does not exist");
+    }
+    let counts: Vec<usize> = counts.into_iter().flatten().collect();
+    topics::ensure(plan.settings, plan.kafka, &counts, source)?;
+    Ok(counts)
+}
+
+/// Alerts and dead letters are named in the settings; a topic among them is ours.
+pub(super) fn own_topics(settings: &Settings) -> Vec<&str> {
+    use crate::config::{AlertsTo, DeadLettersTo};
+    let mut topics = Vec::new();
+    if let AlertsTo::Topic(topic) = &settings.alerts {
+        topics.push(topic.as_str());
+    }
+    if let DeadLettersTo::Topic(topic) = &settings.dead_letters {
+        topics.push(topic.as_str());
+    }
+    topics
+}
+
+/// A broker is configured; the configuration has checked it.
+pub(super) fn broker(settings: &Settings) -> anyhow::Result<&KafkaSettings> {
+    settings.kafka.as_ref().context("no broker is configured")
+}

@@ -1,0 +1,160 @@
+//! The daemon: everything between the sources and the engine, and back.
+//!
+//! ```text
+//! live    poll -> feeds (decode, shard) -> shard (stream) -> output (alerts, dead letters) -> commit
+//! files   the same over files that end: merged by time, no commits
+//! sinks   alerts topic (or the loop, over files) -> e-mail
+//! ```
+//! - `live`     the detection loop over topics: one plain thread;
+//! - `feeds`    partitions of shards: decoding, pausing, idle time;
+//! - `shard`    a stream over its inputs, muted while it reads back;
+//! - `offsets`  what is stored with a committed offset;
+//! - `topology` which partitions make a shard, and which rules are right that way;
+//! - `topics`   the daemon's own topics;
+//! - `files`    the loop over files and standard input;
+//! - `output`   where alerts and dead letters go;
+//! - `sinks`, `http` what runs beside the loop, on tokio;
+//! - `health`, `shutdown` how they hear of each other;
+//! - `check`    whether it could start.
+//!
+//! Rules are compiled by the caller; nothing here prints.
+
+mod check;
+mod decoders;
+mod feeds;
+mod files;
+mod health;
+mod http;
+mod live;
+mod offsets;
+mod output;
+mod shard;
+mod shutdown;
+mod sinks;
+mod topics;
+mod topology;
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use thiserror::Error;
+use tokio::runtime::{Builder, Runtime};
+
+pub use check::{Line, Report, check};
+pub use files::FilesSummary;
+
+use crate::config::{Settings, Sources};
+use crate::daemon::health::Health;
+use crate::daemon::http::Served;
+use crate::daemon::live::Plan;
+use crate::daemon::shutdown::Shutdown;
+use crate::daemon::sinks::Sinks;
+use crate::program::Program;
+use crate::telemetry::Metrics;
+
+/// Topics and rules do not fit together: nothing runs until a person changes one of them.
+#[derive(Debug, Error)]
+#[error("{0}")]
+pub struct Refused(pub String);
+
+/// How a daemon over files ended; one over topics ends only when it is asked to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Finished {
+    /// It was asked to stop.
+    Stopped,
+    /// All files are read.
+    Files(FilesSummary),
+}
+
+/// Runs until it is asked to stop, until all files are read, or until a person has to act.
+pub fn run(settings: &Settings, program: &Arc<Program>) -> anyhow::Result<Finished> {
+    let (metrics, health, shutdown) = (Metrics::default(), Health::default(), Shutdown::default());
+    // Sinks and HTTP wait far more than they work.
+    let runtime = Builder::new_multi_thread().worker_threads(2).thread_name("tripline-io").enable_all().build()?;
+    runtime.spawn(shutdown.clone().listen());
+    warn_of_targets(settings, program);
+    serve(settings, &runtime, &metrics, &health, &shutdown)?;
+    let sinks = sinks::start(settings, runtime.handle(), &metrics, &health, &shutdown)?;
+    let finished = detect(settings, program, &metrics, &health, &shutdown, &sinks);
+    end_sinks(settings, &runtime, sinks, &shutdown, finished)
+}
+
+/// A rule may name a sink that another program is; more often it is a slip.
+fn warn_of_targets(settings: &Settings, program: &Program) {
+    for rule in &program.rules {
+        for target in rule.alert.targets.iter() {
+            if !settings.sinks.iter().any(|sink| sink.name == *target) {
+                tracing::warn!(rule = %rule.name, sink = target.as_str(), "a rule alerts to a sink that is not configured");
+            }
+        }
+    }
+}
+
+fn serve(
+    settings: &Settings,
+    runtime: &Runtime,
+    metrics: &Metrics,
+    health: &Health,
+    shutdown: &Shutdown,
+) -> anyhow::Result<()> {
+    let Some(listen) = settings.http else { return Ok(()) };
+    let listener =
+        runtime.block_on(http::bind(listen)).with_context(|| format!("cannot listen on {listen} ([http])"))?;
+    // The port is chosen by the system where it is given as 0.
+    let listen = listener.local_addr()?;
+    tracing::info!(%listen, "health and metrics");
+    let served = Served { health: health.clone(), metrics: metrics.clone() };
+    let stop = shutdown.watch();
+    runtime.spawn(async move {
+        if let Err(error) = http::serve(listener, served, stop).await {
+            tracing::error!(%error, "health and metrics are not served any more");
+        }
+    });
+    Ok(())
+}
+
+fn detect(
+    settings: &Settings,
+    program: &Arc<Program>,
+    metrics: &Metrics,
+    health: &Health,
+    shutdown: &Shutdown,
+    sinks: &Sinks,
+) -> anyhow::Result<Finished> {
+    match &settings.sources {
+        Sources::Topics(sources) => {
+            let plan = Plan {
+                settings,
+                kafka: live::broker(settings)?,
+                sources,
+                program: Arc::clone(program),
+                metrics: metrics.clone(),
+                health: health.clone(),
+                shutdown: shutdown.clone(),
+            };
+            live::run(&plan).map(|()| Finished::Stopped)
+        }
+        Sources::Files(files) => {
+            let summary = files::run(settings, files, program, metrics, health, shutdown, &sinks.channels)?;
+            Ok(if shutdown.is_asked() { Finished::Stopped } else { Finished::Files(summary) })
+        }
+    }
+}
+
+/// Over files the sinks finish what they were given; over topics they stop where they are.
+fn end_sinks(
+    settings: &Settings,
+    runtime: &Runtime,
+    sinks: Sinks,
+    shutdown: &Shutdown,
+    finished: anyhow::Result<Finished>,
+) -> anyhow::Result<Finished> {
+    if finished.is_err() || matches!(settings.sources, Sources::Topics(_)) {
+        shutdown.tell_tasks();
+    }
+    let joined = runtime.block_on(sinks.join());
+    shutdown.tell_tasks();
+    let finished = finished?;
+    joined?;
+    Ok(finished)
+}

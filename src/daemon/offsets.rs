@@ -1,0 +1,57 @@
+//! What is stored with a committed offset: enough to have the same state again by reading back, muted.
+
+use serde::{Deserialize, Serialize};
+
+/// The version that is written.
+const VERSION: u32 = 1;
+
+/// What a partition was like when its offset was committed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Mark {
+    /// The form.
+    #[serde(rename = "v")]
+    version: u32,
+    /// The offset at which the group began; the oldest one there is where none is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) start: Option<i64>,
+    /// The highest event time that moved the watermark, with what elapsed since, in ms.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) high_ms: Option<i64>,
+    /// Whether it was idle.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) idle: bool,
+}
+
+impl Mark {
+    /// A mark of the version that is written.
+    pub(super) fn new(start: Option<i64>, high_ms: Option<i64>, idle: bool) -> Mark {
+        Mark { version: VERSION, start, high_ms, idle }
+    }
+
+    /// The metadata of a commit.
+    pub(super) fn to_metadata(self) -> String {
+        serde_json::to_string(&self).expect("a mark is plain data")
+    }
+
+    /// Reads metadata back. What somebody else stored, or a newer version, is no mark: the partition is then read
+    /// from its oldest offset.
+    pub(super) fn from_metadata(metadata: &str) -> Option<Mark> {
+        serde_json::from_str(metadata).ok().filter(|mark: &Mark| mark.version == VERSION)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mark_reads_back() {
+        let mark = Mark::new(Some(7), Some(1_000), true);
+        assert_eq!(mark.to_metadata(), r#"{"v":1,"start":7,"high_ms":1000,"idle":true}"#);
+        assert_eq!(Mark::from_metadata(&mark.to_metadata()), Some(mark));
+        assert_eq!(Mark::from_metadata(r#"{"v":1}"#), Some(Mark::new(None, None, false)));
+        assert_eq!(Mark::from_metadata(""), None);
+        assert_eq!(Mark::from_metadata(r#"{"v":2,"start":7}"#), None);
+        assert_eq!(Mark::from_metadata("somebody else's"), None);
+    }
+}

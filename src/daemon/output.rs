@@ -1,0 +1,290 @@
+//! Where alerts and dead letters go: topics, files, standard output, and sinks in this process.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use serde::Serialize;
+use thiserror::Error;
+use tokio::sync::mpsc;
+
+use crate::alert::{Alert, AlertRecord};
+use crate::config::{AlertsTo, DeadLettersTo, Settings};
+use crate::sink::kafka::{OutRecord, Outbox, OutboxError};
+use crate::sink::{Delivery, InboxPosition};
+use crate::telemetry::{DeadLettersSeen, Metrics, Reason, RuleSeverity};
+
+/// A file of dead letters keeps this much of a message.
+const LETTER_BYTES_MAX: usize = 1 << 20;
+
+/// Why something could not be written.
+#[derive(Debug, Error)]
+pub(super) enum OutputError {
+    /// By the producer.
+    #[error(transparent)]
+    Outbox(#[from] OutboxError),
+    /// To a file.
+    #[error("cannot write {what}")]
+    Io {
+        /// What.
+        what: String,
+        /// Why not.
+        source: io::Error,
+    },
+}
+
+/// A message that is no event, with everything that is known of it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct DeadLetter<'a> {
+    /// The topic or file.
+    pub(super) source: &'a str,
+    /// The partition; 0 for a file.
+    pub(super) partition: i32,
+    /// The offset; the line for a file.
+    pub(super) offset: i64,
+    /// When the broker or producer stamped it (ms).
+    pub(super) timestamp_ms: Option<i64>,
+    /// The message's key.
+    pub(super) key: Option<&'a [u8]>,
+    /// Its bytes.
+    pub(super) payload: Option<&'a [u8]>,
+    /// Why, as one word.
+    pub(super) reason: &'static str,
+    /// Why, as a sentence.
+    pub(super) detail: &'a str,
+}
+
+/// Both ways out.
+pub(super) struct Outputs {
+    outbox: Option<Outbox>,
+    alerts: Lines,
+    letters: Lines,
+    channels: Vec<mpsc::Sender<Delivery>>,
+    sources: Arc<[String]>,
+    metrics: Metrics,
+    stop: Arc<AtomicBool>,
+    sent: u64,
+    unsaid: Option<DeadLettersSeen>,
+}
+
+/// One way out.
+enum Lines {
+    Topic(String),
+    Writer { what: String, writer: BufWriter<File> },
+    Stdout(BufWriter<io::Stdout>),
+    Nowhere,
+}
+
+impl Outputs {
+    /// Opens what the settings name. A producer is made only where a topic is named.
+    pub(super) fn open(
+        settings: &Settings,
+        sources: Arc<[String]>,
+        metrics: Metrics,
+        stop: Arc<AtomicBool>,
+    ) -> anyhow::Result<Outputs> {
+        let alerts = match &settings.alerts {
+            AlertsTo::Topic(topic) => Lines::Topic(topic.clone()),
+            AlertsTo::File(path) => append(path, "alerts")?,
+            AlertsTo::Stdout => Lines::Stdout(BufWriter::new(io::stdout())),
+        };
+        let letters = match &settings.dead_letters {
+            DeadLettersTo::Topic(topic) => Lines::Topic(topic.clone()),
+            DeadLettersTo::File(path) => append(path, "dead letters")?,
+            DeadLettersTo::Nowhere => Lines::Nowhere,
+        };
+        let outbox = match &settings.kafka {
+            Some(kafka) if matches!(alerts, Lines::Topic(_)) || matches!(letters, Lines::Topic(_)) => {
+                Some(Outbox::new(kafka, &settings.name, metrics.clone())?)
+            }
+            _ => None,
+        };
+        Ok(Outputs { outbox, alerts, letters, channels: Vec::new(), sources, metrics, stop, sent: 0, unsaid: None })
+    }
+
+    /// Gives every alert to a sink in this process as well.
+    pub(super) fn connect(&mut self, sink: mpsc::Sender<Delivery>) {
+        self.channels.push(sink);
+    }
+
+    /// How many alerts were sent.
+    pub(super) fn sent(&self) -> u64 {
+        self.sent
+    }
+
+    /// Sends an alert.
+    pub(super) fn alert(&mut self, alert: &Alert) -> Result<(), OutputError> {
+        let record = AlertRecord::new(alert, &self.sources);
+        self.write_alert(&record)?;
+        self.sent += 1;
+        let rule = alert.rule_name.to_string();
+        self.metrics.alerts.get_or_create(&RuleSeverity { rule, severity: Reason(alert.severity.as_str()) }).inc();
+        for sink in &self.channels {
+            let position = InboxPosition { partition: 0, offset: self.sent };
+            // A sink that has ended says so itself.
+            if sink.blocking_send(Delivery { record: record.clone(), position }).is_err() {
+                tracing::trace!("a sink has ended");
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends a message that is no event to the dead letters.
+    pub(super) fn dead_letter(&mut self, letter: &DeadLetter<'_>) -> Result<(), OutputError> {
+        self.metrics.dead_letter(letter.source, letter.reason);
+        let at = format!("{} {} {}", letter.source, letter.partition, letter.offset);
+        let messages = self.unsaid.as_ref().map_or(0, |unsaid| unsaid.messages) + 1;
+        self.unsaid = Some(DeadLettersSeen { messages, reason: letter.reason, at });
+        match &mut self.letters {
+            Lines::Nowhere => Ok(()),
+            Lines::Topic(topic) => {
+                let partition = letter.partition.to_string();
+                let offset = letter.offset.to_string();
+                let timestamp = letter.timestamp_ms.map(|ms| ms.to_string()).unwrap_or_default();
+                let headers = [
+                    ("reason", letter.reason),
+                    ("detail", letter.detail),
+                    ("topic", letter.source),
+                    ("partition", &partition),
+                    ("offset", &offset),
+                    ("timestamp", &timestamp),
+                ];
+                let record = OutRecord { topic, key: letter.key, payload: letter.payload, headers: &headers };
+                Ok(self.outbox.as_ref().expect("a topic has a producer").send(record, &self.stop)?)
+            }
+            lines => lines.line(&serde_json::to_string(&LetterLine::new(letter)).expect("plain data")),
+        }
+    }
+
+    /// Says how many messages went to the dead letters since the last time.
+    pub(super) fn say_dead_letters(&mut self) {
+        if let Some(unsaid) = self.unsaid.take() {
+            unsaid.emit();
+        }
+    }
+
+    /// Waits until everything is stored, or until `stop`.
+    pub(super) fn drain(&mut self, stop: impl Fn() -> bool) -> Result<(), OutputError> {
+        self.alerts.store()?;
+        self.letters.store()?;
+        match &self.outbox {
+            Some(outbox) => Ok(outbox.drain(stop)?),
+            None => Ok(()),
+        }
+    }
+
+    /// Hands on what a file or standard output still keeps back.
+    pub(super) fn flush(&mut self) -> Result<(), OutputError> {
+        self.alerts.flush()
+    }
+
+    /// Lets the producer work, without waiting.
+    pub(super) fn poll(&self) -> Result<(), OutputError> {
+        match &self.outbox {
+            Some(outbox) => Ok(outbox.poll()?),
+            None => Ok(()),
+        }
+    }
+
+    /// The producer's trouble, if any.
+    pub(super) fn trouble(&self) -> Option<String> {
+        self.outbox.as_ref().and_then(|outbox| outbox.trouble().current())
+    }
+
+    fn write_alert(&mut self, record: &AlertRecord) -> Result<(), OutputError> {
+        let json = record.to_json();
+        let Lines::Topic(topic) = &self.alerts else { return self.alerts.line(&json) };
+        let outbox = self.outbox.as_ref().expect("a topic has a producer");
+        let key = record.record_key();
+        let out = |json: &str| {
+            let key = key.as_deref().map(str::as_bytes);
+            outbox.send(OutRecord { topic, key, payload: Some(json.as_bytes()), headers: &[] }, &self.stop)
+        };
+        match out(&json) {
+            Err(OutboxError::TooLarge { .. }) => {
+                // Without the evidence it still says who, what and when; the events can be found by their places.
+                self.metrics.alerts_cut.inc();
+                tracing::warn!(rule = record.rule, bytes = json.len(), "an alert is sent without its events' fields");
+                let mut cut = record.clone();
+                cut.events.iter_mut().for_each(|event| event.fields.clear());
+                Ok(out(&cut.to_json())?)
+            }
+            sent => Ok(sent?),
+        }
+    }
+}
+
+impl Lines {
+    fn line(&mut self, line: &str) -> Result<(), OutputError> {
+        let (what, written) = match self {
+            Lines::Writer { what, writer } => (what.as_str(), writeln!(writer, "{line}")),
+            Lines::Stdout(writer) => ("alerts to standard output", writeln!(writer, "{line}")),
+            Lines::Topic(_) | Lines::Nowhere => return Ok(()),
+        };
+        written.map_err(|source| OutputError::Io { what: what.to_owned(), source })
+    }
+
+    fn flush(&mut self) -> Result<(), OutputError> {
+        let (what, flushed) = match self {
+            Lines::Writer { what, writer } => (what.as_str(), writer.flush()),
+            Lines::Stdout(writer) => ("alerts to standard output", writer.flush()),
+            Lines::Topic(_) | Lines::Nowhere => return Ok(()),
+        };
+        flushed.map_err(|source| OutputError::Io { what: what.to_owned(), source })
+    }
+
+    fn store(&mut self) -> Result<(), OutputError> {
+        let (what, stored) = match self {
+            Lines::Writer { what, writer } => (what.as_str(), writer.flush().and_then(|()| sync(writer.get_ref()))),
+            Lines::Stdout(writer) => ("alerts to standard output", writer.flush()),
+            Lines::Topic(_) | Lines::Nowhere => return Ok(()),
+        };
+        stored.map_err(|source| OutputError::Io { what: what.to_owned(), source })
+    }
+}
+
+/// A pipe or a terminal cannot be synced and has nothing to sync.
+fn sync(file: &File) -> io::Result<()> {
+    if file.metadata()?.is_file() { file.sync_data() } else { Ok(()) }
+}
+
+fn append(path: &Path, what: &str) -> Result<Lines, OutputError> {
+    let what = format!("{what} to {}", path.display());
+    match OpenOptions::new().create(true).append(true).open(path) {
+        Ok(file) => Ok(Lines::Writer { what, writer: BufWriter::new(file) }),
+        Err(source) => Err(OutputError::Io { what, source }),
+    }
+}
+
+/// A dead letter as a line of a file. Bytes that are no text have their place taken by U+FFFD.
+#[derive(Serialize)]
+struct LetterLine<'a> {
+    reason: &'a str,
+    detail: &'a str,
+    source: &'a str,
+    partition: i32,
+    offset: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    timestamp_ms: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<String>,
+    payload: Option<String>,
+}
+
+impl<'a> LetterLine<'a> {
+    fn new(letter: &DeadLetter<'a>) -> LetterLine<'a> {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(&bytes[..bytes.len().min(LETTER_BYTES_MAX)]).into_owned();
+        LetterLine {
+            reason: letter.reason,
+            detail: letter.detail,
+            source: letter.source,
+            partition: letter.partition,
+            offset: letter.offset,
+            timestamp_ms: letter.timestamp_ms,
+            key: letter.key.map(text),
+            payload: letter.payload.map(text),
+        }
+    }
+}

@@ -1,0 +1,452 @@
+//! One shard: a stream over its input partitions, and what is known of how far each is read.
+//!
+//! A shard is *muted* while it reads back what was committed, so that open runs exist again without their alerts
+//! being sent again; then it *speaks*. An input that has read back waits until the others have too.
+//!
+//! ```text
+//! step(shard, input) -> alerts
+//! ```
+//! There is no clock and no client here; the loop gives time as numbers.
+
+use std::sync::Arc;
+
+use crate::alert::Alert;
+use crate::daemon::offsets::Mark;
+use crate::engine::{Admission, InputSettings, Stats, Stream};
+use crate::event::Event;
+use crate::program::Program;
+
+/// What a shard is stepped with.
+pub(super) enum Step<'a> {
+    /// An event of an input.
+    Event {
+        /// Which input.
+        input: usize,
+        /// The event; taken out where it has to wait.
+        event: &'a mut Event,
+        /// The offset after it.
+        next: i64,
+        /// Beyond this time an event does not move the watermark (ms).
+        future_after_ms: i64,
+    },
+    /// A message that is no event.
+    Skip {
+        /// Which input.
+        input: usize,
+        /// The offset after it.
+        next: i64,
+    },
+    /// An input is at its end and quiet: its time goes on by itself.
+    Idle {
+        /// Which input.
+        input: usize,
+        /// What has elapsed since the last such step, in ms.
+        elapsed_ms: i64,
+    },
+    /// An input has nothing before the offset up to which it is to be read back.
+    ReadBack {
+        /// Which input.
+        input: usize,
+    },
+    /// A batch has ended.
+    Release,
+}
+
+/// What became of a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stepped {
+    /// Nothing to say.
+    Done,
+    /// What became of the event.
+    Event(Admission),
+    /// As before, of an event too far in the future.
+    Future(Admission),
+}
+
+/// A shard.
+#[derive(Debug)]
+pub(super) struct Shard {
+    stream: Stream,
+    inputs: Vec<Input>,
+    speaking: bool,
+    /// What the engine had counted when the shard began to speak: counts of the reading back were counted before.
+    counted: Stats,
+    alerts: Vec<Alert>,
+    changed: bool,
+}
+
+/// How far an input is read.
+#[derive(Debug)]
+struct Input {
+    /// The next offset.
+    next: i64,
+    /// What was committed, with what was known then.
+    until: i64,
+    mark: Mark,
+    read_back: bool,
+    lateness_ms: i64,
+    high_ms: Option<i64>,
+    idle: bool,
+}
+
+/// Where an input of a new shard begins.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Begin {
+    /// The first offset to read.
+    pub(super) from: i64,
+    /// The offset up to which the shard is muted.
+    pub(super) until: i64,
+    /// What was known at `until`.
+    pub(super) mark: Mark,
+    /// How its time is taken.
+    pub(super) settings: InputSettings,
+}
+
+impl Shard {
+    /// A shard that reads back and then speaks.
+    pub(super) fn new(program: Arc<Program>, sources: Arc<[String]>, begin: &[Begin]) -> Shard {
+        let settings: Vec<InputSettings> = begin.iter().map(|begin| begin.settings).collect();
+        let mut stream = Stream::new(program, &settings);
+        stream.name_sources(sources);
+        let input = |begin: &Begin| Input {
+            next: begin.from,
+            until: begin.until,
+            mark: begin.mark,
+            read_back: false,
+            lateness_ms: begin.settings.lateness_ms,
+            high_ms: None,
+            idle: false,
+        };
+        let mut shard = Shard {
+            stream,
+            inputs: begin.iter().map(input).collect(),
+            speaking: false,
+            counted: Stats::default(),
+            alerts: Vec::new(),
+            changed: false,
+        };
+        for (input, begin) in begin.iter().enumerate() {
+            if begin.from >= begin.until {
+                shard.step(Step::ReadBack { input });
+            }
+        }
+        shard
+    }
+
+    /// Steps the shard. Alerts wait in [`Shard::take_alerts`].
+    pub(super) fn step(&mut self, step: Step<'_>) -> Stepped {
+        match step {
+            Step::Event { input, event, next, future_after_ms } => self.event(input, event, next, future_after_ms),
+            Step::Skip { input, next } => {
+                self.advance(input, next);
+                Stepped::Done
+            }
+            Step::Idle { input, elapsed_ms } => {
+                self.idle(input, elapsed_ms);
+                Stepped::Done
+            }
+            Step::ReadBack { input } => {
+                self.input_read_back(input);
+                Stepped::Done
+            }
+            Step::Release => {
+                self.stream.release(&mut self.alerts);
+                self.mute();
+                Stepped::Done
+            }
+        }
+    }
+
+    /// Whether its alerts are sent.
+    pub(super) fn is_speaking(&self) -> bool {
+        self.speaking
+    }
+
+    /// Whether an input has read back and waits for the others.
+    pub(super) fn is_waiting(&self, input: usize) -> bool {
+        !self.speaking && self.inputs[input].read_back
+    }
+
+    /// Whether this offset lies behind what the shard is muted for.
+    pub(super) fn is_beyond(&self, input: usize, offset: i64) -> bool {
+        !self.speaking && offset >= self.inputs[input].until
+    }
+
+    /// The next offset of an input.
+    pub(super) fn next(&self, input: usize) -> i64 {
+        self.inputs[input].next
+    }
+
+    /// The offset up to which an input is read back.
+    pub(super) fn until(&self, input: usize) -> i64 {
+        self.inputs[input].until
+    }
+
+    /// The highest event time of an input (ms).
+    pub(super) fn high_ms(&self, input: usize) -> Option<i64> {
+        self.inputs[input].high_ms
+    }
+
+    /// Whether an input is idle.
+    pub(super) fn is_idle(&self, input: usize) -> bool {
+        self.inputs[input].idle
+    }
+
+    /// Whether all inputs are idle.
+    pub(super) fn is_silent(&self) -> bool {
+        self.inputs.iter().all(|input| input.idle)
+    }
+
+    /// How many inputs there are.
+    pub(super) fn inputs(&self) -> usize {
+        self.inputs.len()
+    }
+
+    /// What is to be committed of an input.
+    pub(super) fn mark(&self, input: usize) -> Mark {
+        let Input { mark, high_ms, idle, .. } = &self.inputs[input];
+        Mark::new(mark.start, *high_ms, *idle)
+    }
+
+    /// Whether there is something to commit since the last time that this was asked.
+    pub(super) fn take_changed(&mut self) -> bool {
+        std::mem::take(&mut self.changed) && self.speaking
+    }
+
+    /// Puts a change back that could not be committed.
+    pub(super) fn keep_changed(&mut self) {
+        self.changed = true;
+    }
+
+    /// The alerts since the last time, in the order in which they came.
+    pub(super) fn take_alerts(&mut self) -> std::vec::Drain<'_, Alert> {
+        self.changed |= !self.alerts.is_empty();
+        self.alerts.drain(..)
+    }
+
+    /// The stream, to look at.
+    pub(super) fn stream(&self) -> &Stream {
+        &self.stream
+    }
+
+    /// What the engine has counted since the last time, the reading back left out.
+    pub(super) fn take_stats(&mut self) -> Stats {
+        if !self.speaking {
+            return Stats::default();
+        }
+        let now = self.stream.stats().clone();
+        let mut since = now.clone();
+        for (rule, counted) in since.rules.iter_mut().zip(&self.counted.rules) {
+            rule.alerts -= counted.alerts;
+            rule.suppressed -= counted.suppressed;
+            rule.missing_key -= counted.missing_key;
+        }
+        since.events -= self.counted.events;
+        since.undeclared -= self.counted.undeclared;
+        self.counted = now;
+        since
+    }
+
+    fn event(&mut self, at: usize, event: &mut Event, next: i64, future_after_ms: i64) -> Stepped {
+        if self.is_silent() {
+            // After a silence of all inputs events mostly come in all of them at once. The one that is read first
+            // must not make those of the others late.
+            (0..self.inputs.len()).for_each(|input| self.wake(input));
+        }
+        self.wake(at);
+        let time_ms = event.time_ms;
+        let stepped = if self.is_future(at, time_ms, future_after_ms) {
+            Stepped::Future(self.stream.push_future(at, event, &mut self.alerts))
+        } else {
+            let admission = self.stream.push(at, event, &mut self.alerts);
+            if !matches!(admission, Admission::Late(_)) {
+                let high_ms = &mut self.inputs[at].high_ms;
+                *high_ms = Some(high_ms.map_or(time_ms, |high| high.max(time_ms)));
+            }
+            Stepped::Event(admission)
+        };
+        self.advance(at, next);
+        stepped
+    }
+
+    /// While reading back the clock of then is not known, but how far time had come is.
+    fn is_future(&self, at: usize, time_ms: i64, future_after_ms: i64) -> bool {
+        if self.speaking {
+            return time_ms > future_after_ms;
+        }
+        self.inputs[at].mark.high_ms.is_some_and(|high| time_ms > high)
+    }
+
+    fn advance(&mut self, at: usize, next: i64) {
+        let input = &mut self.inputs[at];
+        debug_assert!(next > input.next || !input.read_back, "offsets only grow");
+        input.next = next;
+        self.changed = true;
+        if !self.speaking && input.next >= input.until {
+            self.input_read_back(at);
+        }
+    }
+
+    fn wake(&mut self, at: usize) {
+        if std::mem::take(&mut self.inputs[at].idle) {
+            self.stream.set_idle(at, false, &mut self.alerts);
+        }
+    }
+
+    fn idle(&mut self, at: usize, elapsed_ms: i64) {
+        let input = &mut self.inputs[at];
+        if !std::mem::replace(&mut input.idle, true) {
+            self.stream.set_idle(at, true, &mut self.alerts);
+        }
+        self.inputs[at].high_ms = self.inputs[at].high_ms.map(|high| high.saturating_add(elapsed_ms));
+        self.stream.elapse(at, elapsed_ms, &mut self.alerts);
+        self.mute();
+    }
+
+    /// Brings an input's time to where it was at the commit, then speaks if it was the last one.
+    fn input_read_back(&mut self, at: usize) {
+        let input = &mut self.inputs[at];
+        if std::mem::replace(&mut input.read_back, true) || self.speaking {
+            return;
+        }
+        let Mark { high_ms, idle, .. } = input.mark;
+        let missing_ms = high_ms.zip(input.high_ms).map_or(0, |(then, now)| then.saturating_sub(now)).max(0);
+        debug_assert!(input.lateness_ms >= 0, "checked by the configuration");
+        if missing_ms > 0 || idle {
+            self.idle(at, missing_ms);
+            if !idle {
+                self.wake(at);
+            }
+        }
+        if self.inputs.iter().all(|input| input.read_back) {
+            self.speak();
+        }
+    }
+
+    fn speak(&mut self) {
+        self.stream.release(&mut self.alerts);
+        self.mute();
+        // An input that was idle at the commit may have a backlog by now: it is idle again when it is at its end.
+        (0..self.inputs.len()).for_each(|input| self.wake(input));
+        self.mute();
+        self.speaking = true;
+        self.changed = false;
+        self.counted = self.stream.stats().clone();
+    }
+
+    fn mute(&mut self) {
+        if !self.speaking {
+            self.alerts.clear();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::LatePolicy;
+    use crate::event::{Position, Value};
+    use crate::ruleset::RuleSet;
+
+    const RULES: &str = "event ping user_id text\nrule silence\n  for each user_id\n  on ping\n  then no ping within 10 s\n  \
+                         alert low\n";
+
+    fn program() -> Arc<Program> {
+        let set = RuleSet::from_texts([("test.rules".to_owned(), RULES.to_owned())]);
+        set.program().expect("the rules are right")
+    }
+
+    fn begin(from: i64, until: i64, mark: Mark) -> Begin {
+        Begin { from, until, mark, settings: InputSettings { lateness_ms: 0, late: LatePolicy::Drop } }
+    }
+
+    fn shard(begin: &[Begin]) -> Shard {
+        Shard::new(program(), Arc::from(["a".to_owned(), "b".to_owned()]), begin)
+    }
+
+    fn ping(shard: &mut Shard, input: usize, offset: i64, user: &str, time_ms: i64) -> Stepped {
+        let mut event = Event {
+            type_id: Some(crate::schema::TypeId(0)),
+            time_ms,
+            position: Position { offset: u64::try_from(offset).expect("not negative"), ..Position::default() },
+            id: Some(format!("{user}{time_ms}").into()),
+            values: vec![Value::Text(user.into())],
+        };
+        shard.step(Step::Event { input, event: &mut event, next: offset + 1, future_after_ms: 1_000_000 })
+    }
+
+    fn alerts(shard: &mut Shard) -> Vec<String> {
+        shard.step(Step::Release);
+        shard.take_alerts().map(|alert| alert.events[0].id.clone().expect("given").to_string()).collect()
+    }
+
+    #[test]
+    fn what_was_committed_is_not_said_again_and_open_runs_are_there() {
+        let mut first = shard(&[begin(0, 0, Mark::default())]);
+        assert!(first.is_speaking());
+        ping(&mut first, 0, 0, "u", 1_000);
+        ping(&mut first, 0, 1, "v", 12_000);
+        assert_eq!(alerts(&mut first), ["u1000"]);
+        let (next, mark) = (first.next(0), first.mark(0));
+        assert_eq!(mark, Mark::new(None, Some(12_000), false));
+
+        let mut second = shard(&[begin(0, next, mark)]);
+        ping(&mut second, 0, 0, "u", 1_000);
+        assert!(!second.is_speaking());
+        ping(&mut second, 0, 1, "v", 12_000);
+        assert!(second.is_speaking());
+        assert_eq!(alerts(&mut second), Vec::<String>::new());
+        ping(&mut second, 0, 2, "w", 30_000);
+        assert_eq!(alerts(&mut second), ["v12000"]);
+    }
+
+    #[test]
+    fn time_that_went_on_by_itself_is_there_after_reading_back() {
+        let mut first = shard(&[begin(0, 0, Mark::default())]);
+        ping(&mut first, 0, 0, "u", 1_000);
+        first.step(Step::Idle { input: 0, elapsed_ms: 0 });
+        first.step(Step::Idle { input: 0, elapsed_ms: 10_001 });
+        assert_eq!(alerts(&mut first), ["u1000"]);
+        let mut second = shard(&[begin(0, 1, first.mark(0))]);
+        ping(&mut second, 0, 0, "u", 1_000);
+        assert!(second.is_speaking());
+        assert_eq!(alerts(&mut second), Vec::<String>::new(), "it was said before the commit");
+        assert_eq!(second.stream().watermark(), Some(11_001));
+    }
+
+    #[test]
+    fn an_event_that_was_in_the_future_is_so_again() {
+        let mut first = shard(&[begin(0, 0, Mark::default())]);
+        ping(&mut first, 0, 0, "u", 1_000);
+        assert!(matches!(ping(&mut first, 0, 1, "v", 9_000_000), Stepped::Future(_)));
+        let mut second = shard(&[begin(0, 2, first.mark(0))]);
+        ping(&mut second, 0, 0, "u", 1_000);
+        assert!(matches!(ping(&mut second, 0, 1, "v", 9_000_000), Stepped::Future(_)));
+        assert_eq!(second.stream().watermark(), Some(1_000));
+        assert_eq!(ping(&mut second, 0, 2, "w", 2_000), Stepped::Event(Admission::Accepted));
+    }
+
+    #[test]
+    fn inputs_wait_for_each_other_before_the_shard_speaks() {
+        let mark = |high| Mark::new(None, Some(high), false);
+        let mut shard = shard(&[begin(0, 1, mark(1_000)), begin(0, 1, mark(50_000))]);
+        ping(&mut shard, 1, 0, "v", 50_000);
+        assert!(shard.is_waiting(1) && !shard.is_speaking());
+        ping(&mut shard, 0, 0, "u", 1_000);
+        assert!(shard.is_speaking());
+        assert_eq!(alerts(&mut shard), Vec::<String>::new());
+        ping(&mut shard, 0, 1, "w", 40_000);
+        assert_eq!(alerts(&mut shard), ["u1000"], "the slower input holds back time as it did before");
+    }
+
+    #[test]
+    fn an_idle_input_with_a_backlog_holds_back_time_again() {
+        let idle = Mark::new(None, Some(1_000), true);
+        let mut shard = shard(&[begin(0, 1, idle), begin(5, 5, Mark::new(None, Some(1_000), true))]);
+        ping(&mut shard, 0, 0, "u", 1_000);
+        assert!(shard.is_speaking() && !shard.is_idle(0) && !shard.is_idle(1));
+        ping(&mut shard, 0, 1, "v", 60_000);
+        assert_eq!(alerts(&mut shard), Vec::<String>::new());
+        assert_eq!(ping(&mut shard, 1, 5, "u", 5_000), Stepped::Event(Admission::Accepted));
+    }
+}

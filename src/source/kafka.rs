@@ -1,0 +1,332 @@
+//! Partitions of topics, as one member of a consumer group. All calls are made by the one thread that polls.
+//!
+//! A rebalance is not handled inside the client's callback: it is noted, and the loop that polls handles it right
+//! after, when nothing is half done. The client waits for the call to `assign` or `unassign`. Offsets are committed
+//! by the caller only.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use rdkafka::client::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext};
+use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::message::BorrowedMessage;
+use rdkafka::statistics::Statistics;
+use rdkafka::topic_partition_list::TopicPartitionListElem;
+use rdkafka::types::{RDKafkaErrorCode, RDKafkaRespErr};
+use rdkafka::{Offset, TopicPartitionList};
+use thiserror::Error;
+
+use crate::config::KafkaSettings;
+use crate::kafka::{Trouble, client_config};
+use crate::telemetry::Metrics;
+
+/// A partition of a topic.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Partition {
+    /// The topic.
+    pub topic: String,
+    /// Its number.
+    pub number: i32,
+}
+
+/// What the client noted while it was polled.
+#[derive(Debug)]
+pub enum Notice {
+    /// These partitions are this member's: read their offsets and call [`KafkaSource::assign`].
+    Assigned(Vec<Partition>),
+    /// All partitions are taken: commit and call [`KafkaSource::unassign`].
+    Revoked(Vec<Partition>),
+    /// The answer to a commit.
+    Committed(Result<usize, String>),
+    /// How far the fetching of each partition is.
+    Progress(Vec<Progress>),
+}
+
+/// How far the fetching of a partition is.
+#[derive(Clone, Debug)]
+pub struct Progress {
+    /// The partition.
+    pub partition: Partition,
+    /// The next offset to fetch.
+    pub next: i64,
+    /// Where the end was last seen.
+    pub end: i64,
+    /// Messages behind the end of the log that were not given out.
+    pub lag: i64,
+}
+
+/// Why reading went wrong.
+#[derive(Debug, Error)]
+pub enum SourceError {
+    /// The client will never read again: it has to be made anew.
+    #[error("the consumer cannot go on: {0}")]
+    Fatal(String),
+    /// It failed now and may succeed later.
+    #[error("{0}")]
+    Retry(String),
+}
+
+impl From<KafkaError> for SourceError {
+    fn from(error: KafkaError) -> SourceError {
+        SourceError::Retry(error.to_string())
+    }
+}
+
+/// What a member of the group had committed of a partition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CommittedOffset {
+    /// The next offset to read.
+    pub offset: i64,
+    /// What was stored with it.
+    pub metadata: String,
+}
+
+/// The consumer.
+pub struct KafkaSource {
+    consumer: BaseConsumer<ConsumerEvents>,
+}
+
+impl KafkaSource {
+    /// A member of the group. Nothing is connected or read before [`KafkaSource::subscribe`].
+    pub fn new(settings: &KafkaSettings, group: &str, metrics: Metrics) -> Result<KafkaSource, SourceError> {
+        let mut config = client_config(settings, group);
+        config
+            .set("group.id", group)
+            .set("enable.auto.commit", "false")
+            .set("enable.auto.offset.store", "false")
+            // Only reached where the offset asked for is gone, which the caller has said by then.
+            .set("auto.offset.reset", "earliest")
+            // Eager: all partitions move at once, and equal numbers of different topics stay together.
+            .set("partition.assignment.strategy", "range")
+            .set("statistics.interval.ms", "1000");
+        // Without this the client waits a second whenever its queue is full; a smaller queue then costs nothing.
+        for (property, value) in [("fetch.queue.backoff.ms", "5"), ("queued.min.messages", "10000")] {
+            if config.get(property).is_none() {
+                config.set(property, value);
+            }
+        }
+        let consumer = config.create_with_context(ConsumerEvents::new(metrics))?;
+        Ok(KafkaSource { consumer })
+    }
+
+    /// Joins the group.
+    pub fn subscribe(&self, topics: &[&str]) -> Result<(), SourceError> {
+        Ok(self.consumer.subscribe(topics)?)
+    }
+
+    /// The next message, or nothing within the time. Afterwards [`KafkaSource::notices`] must be asked.
+    pub fn poll(&self, timeout: Duration) -> Option<Result<BorrowedMessage<'_>, SourceError>> {
+        match self.consumer.poll(timeout)? {
+            Ok(message) => Some(Ok(message)),
+            Err(KafkaError::MessageConsumptionFatal(code)) => Some(Err(SourceError::Fatal(self.fatal(code)))),
+            // The context was told already, with the client's own words.
+            Err(error) => Some(Err(SourceError::Retry(error.to_string()))),
+        }
+    }
+
+    /// What was noted since the last time.
+    pub fn notices(&self) -> Vec<Notice> {
+        std::mem::take(&mut *lock(&self.consumer.context().notices))
+    }
+
+    /// The trouble that there is now, if any.
+    pub fn trouble(&self) -> &Trouble {
+        &self.consumer.context().trouble
+    }
+
+    /// Whether the group gave this member's partitions away without asking.
+    pub fn is_assignment_lost(&self) -> bool {
+        self.consumer.assignment_lost()
+    }
+
+    /// What was committed of each of these partitions; nothing where the group is new.
+    pub fn committed(
+        &self,
+        partitions: &[Partition],
+        timeout: Duration,
+    ) -> Result<Vec<Option<CommittedOffset>>, SourceError> {
+        let committed = self.consumer.committed_offsets(list(partitions, Offset::Invalid)?, timeout)?;
+        partitions
+            .iter()
+            .map(|partition| {
+                let found = committed.find_partition(&partition.topic, partition.number);
+                let Some(found) = found else { return Ok(None) };
+                found.error()?;
+                Ok(match found.offset() {
+                    Offset::Offset(offset) => Some(CommittedOffset { offset, metadata: found.metadata().to_owned() }),
+                    _ => None,
+                })
+            })
+            .collect()
+    }
+
+    /// The oldest offset of a partition, and the one that will be written next.
+    pub fn bounds(&self, partition: &Partition, timeout: Duration) -> Result<(i64, i64), SourceError> {
+        Ok(self.consumer.fetch_watermarks(&partition.topic, partition.number, timeout)?)
+    }
+
+    /// The first offset of a record stored at or after a time (ms); nothing where there is none yet.
+    pub fn offset_at(&self, partition: &Partition, ms: i64, timeout: Duration) -> Result<Option<i64>, SourceError> {
+        let asked = list(std::slice::from_ref(partition), Offset::Offset(ms))?;
+        let found = self.consumer.offsets_for_times(asked, timeout)?;
+        let found = found.find_partition(&partition.topic, partition.number).map(|element| element.offset());
+        Ok(match found {
+            Some(Offset::Offset(offset)) => Some(offset),
+            _ => None,
+        })
+    }
+
+    /// Begins to read these partitions at these offsets: the answer to [`Notice::Assigned`].
+    pub fn assign(&self, partitions: &[(Partition, i64)]) -> Result<(), SourceError> {
+        Ok(self.consumer.assign(&offsets(partitions.iter().map(|(partition, offset)| (partition, *offset, "")))?)?)
+    }
+
+    /// Reads nothing any more: the answer to [`Notice::Revoked`].
+    pub fn unassign(&self) -> Result<(), SourceError> {
+        Ok(self.consumer.unassign()?)
+    }
+
+    /// Stops to fetch a partition. Messages that are under way may still come.
+    pub fn pause(&self, partition: &Partition) -> Result<(), SourceError> {
+        Ok(self.consumer.pause(&list(std::slice::from_ref(partition), Offset::Invalid)?)?)
+    }
+
+    /// Goes on with a paused partition at an offset. The offset is always said: what the client remembers of a
+    /// paused partition cannot be relied on.
+    pub fn resume_at(&self, partition: &Partition, offset: i64) -> Result<(), SourceError> {
+        self.consumer.resume(&list(std::slice::from_ref(partition), Offset::Invalid)?)?;
+        let timeout = Duration::from_secs(10);
+        Ok(self.consumer.seek(&partition.topic, partition.number, Offset::Offset(offset), timeout)?)
+    }
+
+    /// Stores offsets with their metadata. Not waiting: the answer comes as [`Notice::Committed`].
+    pub fn commit<'a>(
+        &self,
+        next: impl IntoIterator<Item = (&'a Partition, i64, &'a str)>,
+        wait: bool,
+    ) -> Result<(), SourceError> {
+        let mode = if wait { CommitMode::Sync } else { CommitMode::Async };
+        Ok(self.consumer.commit(&offsets(next)?, mode)?)
+    }
+
+    /// How many partitions each topic has; nothing for one that does not exist.
+    pub fn partition_counts(&self, topics: &[&str], timeout: Duration) -> Result<Vec<Option<usize>>, SourceError> {
+        crate::kafka::partition_counts(self.consumer.client(), topics, timeout).map_err(SourceError::from)
+    }
+
+    /// Leaves the group. What was assigned must have been committed before.
+    pub fn close(self) {
+        self.consumer.context().closing.store(true, Ordering::Relaxed);
+        self.consumer.unsubscribe();
+        drop(self.consumer);
+    }
+
+    fn fatal(&self, code: RDKafkaErrorCode) -> String {
+        self.consumer.client().fatal_error().map_or_else(|| code.to_string(), |(_, reason)| reason)
+    }
+}
+
+/// What the client calls back while it is polled.
+struct ConsumerEvents {
+    trouble: Trouble,
+    notices: Mutex<Vec<Notice>>,
+    /// The loop no longer answers rebalances.
+    closing: AtomicBool,
+}
+
+impl ConsumerEvents {
+    fn new(metrics: Metrics) -> ConsumerEvents {
+        ConsumerEvents { trouble: Trouble::new(metrics), notices: Mutex::default(), closing: AtomicBool::new(false) }
+    }
+
+    fn note(&self, notice: Notice) {
+        lock(&self.notices).push(notice);
+    }
+}
+
+impl ClientContext for ConsumerEvents {
+    fn log(&self, _level: RDKafkaLogLevel, facility: &str, line: &str) {
+        crate::kafka::log_line(facility, line);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        self.trouble.told(&error, reason);
+    }
+
+    fn stats(&self, statistics: Statistics) {
+        self.trouble.seen(&statistics);
+        let mut progress = Vec::new();
+        #[expect(clippy::iter_over_hash_type, reason = "sorted below")]
+        for (topic, found) in statistics.topics {
+            for partition in found.partitions.into_values().filter(|partition| partition.partition >= 0) {
+                progress.push(Progress {
+                    partition: Partition { topic: topic.clone(), number: partition.partition },
+                    next: partition.next_offset,
+                    end: partition.eof_offset,
+                    lag: partition.consumer_lag,
+                });
+            }
+        }
+        progress.sort_by(|a, b| a.partition.cmp(&b.partition));
+        self.note(Notice::Progress(progress));
+    }
+}
+
+impl ConsumerContext for ConsumerEvents {
+    fn rebalance(&self, consumer: &BaseConsumer<Self>, err: RDKafkaRespErr, tpl: &mut TopicPartitionList) {
+        if self.closing.load(Ordering::Relaxed) {
+            if let Err(error) = consumer.unassign() {
+                tracing::debug!(%error, "unassign while closing");
+            }
+            return;
+        }
+        let named = |element: &TopicPartitionListElem<'_>| Partition {
+            topic: element.topic().to_owned(),
+            number: element.partition(),
+        };
+        let mut partitions: Vec<Partition> = tpl.elements().iter().map(named).collect();
+        partitions.sort();
+        self.note(match err {
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => Notice::Assigned(partitions),
+            _ => Notice::Revoked(partitions),
+        });
+    }
+
+    fn commit_callback(&self, result: KafkaResult<()>, offsets: &TopicPartitionList) {
+        let stored = result.and_then(|()| offsets.elements().iter().try_for_each(TopicPartitionListElem::error));
+        if matches!(&stored, Err(error) if error.rdkafka_error_code() == Some(RDKafkaErrorCode::NoOffset)) {
+            return;
+        }
+        if stored.is_ok() {
+            self.trouble.over();
+        }
+        self.note(Notice::Committed(stored.map(|()| offsets.count()).map_err(|error| error.to_string())));
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn list(partitions: &[Partition], offset: Offset) -> KafkaResult<TopicPartitionList> {
+    let mut list = TopicPartitionList::with_capacity(partitions.len());
+    for partition in partitions {
+        list.add_partition_offset(&partition.topic, partition.number, offset)?;
+    }
+    Ok(list)
+}
+
+fn offsets<'a>(next: impl IntoIterator<Item = (&'a Partition, i64, &'a str)>) -> KafkaResult<TopicPartitionList> {
+    let mut list = TopicPartitionList::new();
+    for (partition, offset, metadata) in next {
+        let mut element = list.add_partition(&partition.topic, partition.number);
+        element.set_offset(Offset::Offset(offset))?;
+        if !metadata.is_empty() {
+            element.set_metadata(metadata);
+        }
+    }
+    Ok(list)
+}

@@ -1,0 +1,174 @@
+//! Every metric, by its name.
+
+use std::fmt::{Error, Write};
+
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+
+/// A label of one topic.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct TopicName {
+    /// The topic or file.
+    pub topic: String,
+}
+
+/// Labels of a reason.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct TopicReason {
+    /// The topic or file.
+    pub topic: String,
+    /// Why, as one word.
+    pub reason: Reason,
+}
+
+/// A reason as one stable word.
+#[derive(Clone, Copy, Debug, Hash, PartialEq, Eq)]
+pub struct Reason(pub &'static str);
+
+impl EncodeLabelValue for Reason {
+    fn encode(&self, encoder: &mut LabelValueEncoder) -> Result<(), Error> {
+        encoder.write_str(self.0)
+    }
+}
+
+/// Labels of one partition.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct TopicPartition {
+    /// The topic.
+    pub topic: String,
+    /// The partition.
+    pub partition: u32,
+}
+
+/// A label of one rule.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct RuleName {
+    /// The rule.
+    pub rule: String,
+}
+
+/// Labels of a rule's alerts.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct RuleSeverity {
+    /// The rule.
+    pub rule: String,
+    /// How bad.
+    pub severity: Reason,
+}
+
+/// Labels of a sink's figure.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct SinkFigure {
+    /// The sink.
+    pub sink: String,
+    /// Which figure.
+    pub figure: MailFigure,
+}
+
+/// A figure of a mail sink, by its name.
+pub type MailFigure = Reason;
+
+macro_rules! metrics {
+    ($($(#[doc = $doc:literal])+ $field:ident: $kind:ty = $name:literal,)+) => {
+        /// Every metric. Clones share their values.
+        #[derive(Clone, Debug, Default)]
+        pub struct Metrics {
+            $($(#[doc = $doc])+ pub $field: $kind,)+
+        }
+
+        impl Metrics {
+            fn register(&self, registry: &mut Registry) {
+                $(registry.register($name, concat!($($doc),+).trim(), self.$field.clone());)+
+            }
+        }
+    };
+}
+
+metrics! {
+    /// Events judged
+    events: Family<TopicName, Counter> = "tripline_events",
+    /// Bytes of messages read
+    bytes: Family<TopicName, Counter> = "tripline_event_bytes",
+    /// Events read again, muted, to have open runs back
+    replayed: Family<TopicName, Counter> = "tripline_events_replayed",
+    /// Messages sent to the dead letters
+    dead_letters: Family<TopicReason, Counter> = "tripline_dead_letters",
+    /// Events that came after their time was past
+    late: Family<TopicReason, Counter> = "tripline_events_late",
+    /// Events too far ahead of the wall clock to move time
+    future: Family<TopicName, Counter> = "tripline_events_future",
+    /// Events that a rule did not see because a part of its key is missing
+    key_missing: Family<RuleName, Counter> = "tripline_events_without_key",
+    /// Alerts sent
+    alerts: Family<RuleSeverity, Counter> = "tripline_alerts",
+    /// Alerts held back by at most once per
+    suppressed: Family<RuleName, Counter> = "tripline_alerts_suppressed",
+    /// Alerts sent without the fields of their events because they were larger than the broker takes
+    alerts_cut: Counter = "tripline_alerts_cut",
+    /// Open partial matches
+    open_runs: Gauge = "tripline_open_runs",
+    /// Events that wait for their time
+    waiting: Gauge = "tripline_events_waiting",
+    /// How far the watermark is behind the wall clock in ms
+    watermark_lag: Family<TopicPartition, Gauge> = "tripline_watermark_lag_milliseconds",
+    /// Messages between the last one read and the end of the partition
+    consumer_lag: Family<TopicPartition, Gauge> = "tripline_consumer_lag",
+    /// Offset commits
+    commits: Counter = "tripline_commits",
+    /// Offset commits that failed
+    commit_errors: Counter = "tripline_commit_errors",
+    /// Errors reported by the Kafka client
+    kafka_errors: Counter = "tripline_kafka_errors",
+    /// Times that the Kafka clients were made anew after an error that they cannot recover from
+    rebuilds: Counter = "tripline_kafka_client_rebuilds",
+    /// Times that stored events were gone before they were read
+    gaps: Family<TopicPartition, Counter> = "tripline_offset_gaps",
+    /// Figures of the mail sinks
+    mail: Family<SinkFigure, Gauge> = "tripline_mail",
+}
+
+impl Metrics {
+    /// All values in the text form of `OpenMetrics`.
+    pub fn encode(&self) -> String {
+        let mut registry = Registry::default();
+        self.register(&mut registry);
+        let mut text = String::new();
+        match prometheus_client::encoding::text::encode(&mut text, &registry) {
+            Ok(()) => text,
+            Err(Error) => "# EOF\n".to_owned(),
+        }
+    }
+
+    /// The counter of a topic, fetched once and kept by the caller.
+    pub fn by_topic(family: &Family<TopicName, Counter>, topic: &str) -> Counter {
+        family.get_or_create_owned(&TopicName { topic: topic.to_owned() })
+    }
+
+    /// Counts a message that went to the dead letters.
+    pub fn dead_letter(&self, topic: &str, reason: &'static str) {
+        self.dead_letters.get_or_create(&TopicReason { topic: topic.to_owned(), reason: Reason(reason) }).inc();
+    }
+
+    /// The labels of a partition.
+    pub fn partition(topic: &str, partition: i32) -> TopicPartition {
+        TopicPartition { topic: topic.to_owned(), partition: u32::try_from(partition).unwrap_or_default() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metrics_are_written_with_their_labels() {
+        let metrics = Metrics::default();
+        metrics.dead_letter("events", "not_json");
+        Metrics::by_topic(&metrics.events, "a\"b").inc_by(3);
+        let text = metrics.encode();
+        assert!(text.contains("tripline_dead_letters_total{topic=\"events\",reason=\"not_json\"} 1"), "{text}");
+        assert!(text.contains("tripline_events_total{topic=\"a\\\"b\"} 3"), "{text}");
+    }
+}

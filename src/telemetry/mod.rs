@@ -1,0 +1,21 @@
+//! What the daemon says about itself.
+//!
+//! - `metrics` every metric, by its name, typed;
+//! - `events`  what happens to the daemon: each logs and counts together;
+//! - `logging` log lines on standard error: text on a terminal, JSON elsewhere.
+//!
+//! Counts are kept locally and added per batch. Values that come from messages are logged as fields, which the
+//! formatters escape, and never as part of the sentence.
+
+mod events;
+mod logging;
+mod metrics;
+
+pub use events::{
+    Assigned, BrokerTrouble, CaughtUp, ClientsRebuilt, CommitFailed, Committed, DeadLettersSeen, OffsetGap,
+    PartitionsRevoked, ReadBack,
+};
+pub use logging::{check_filter, init};
+pub use metrics::{
+    MailFigure, Metrics, Reason, RuleName, RuleSeverity, SinkFigure, TopicName, TopicPartition, TopicReason,
+};

@@ -1,0 +1,168 @@
+//! The broker of the tests: topics, records in, records out.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::message::{Headers, Message};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use rdkafka::{ClientConfig, Offset, TopicPartitionList};
+
+/// Longer than anything takes on a busy machine.
+pub(super) const GUARD: Duration = Duration::from_mins(2);
+
+/// The variables that `scripts/broker env` prints.
+pub(super) fn variable(name: &str) -> String {
+    std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: eval \"$(scripts/broker env)\""))
+}
+
+pub(super) struct Broker {
+    address: String,
+}
+
+/// A record that was read.
+#[derive(Clone, Debug)]
+pub(super) struct Record {
+    pub(super) key: Option<Vec<u8>>,
+    pub(super) payload: Option<Vec<u8>>,
+    pub(super) headers: BTreeMap<String, String>,
+}
+
+impl Broker {
+    pub(super) fn new() -> Broker {
+        Broker { address: variable("TRIPLINE_TEST_BROKER") }
+    }
+
+    pub(super) fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// A name that no other test or run uses.
+    pub(super) fn unique(name: &str) -> String {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
+        format!("{name}-{}-{}", std::process::id(), now.as_micros())
+    }
+
+    pub(super) fn create(&self, topic: &str, partitions: i32) {
+        let admin: AdminClient<DefaultClientContext> = self.config().create().expect("an admin client");
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        let new = NewTopic::new(topic, partitions, TopicReplication::Fixed(1));
+        let options = AdminOptions::new().operation_timeout(Some(Duration::from_secs(30)));
+        let created = runtime.block_on(admin.create_topics([&new], &options)).expect("the broker answers");
+        for topic in created {
+            topic.expect("the topic is new");
+        }
+    }
+
+    /// Writes records of (partition, key, payload) and waits until they are stored.
+    pub(super) fn write<'a>(
+        &self,
+        topic: &str,
+        records: impl IntoIterator<Item = (i32, Option<&'a [u8]>, Option<&'a [u8]>)>,
+    ) {
+        let producer: BaseProducer = self.config().set("acks", "all").create().expect("a producer");
+        for (partition, key, payload) in records {
+            let mut record = BaseRecord::<[u8], [u8]>::to(topic).partition(partition);
+            record.key = key;
+            record.payload = payload;
+            while let Err((error, back)) = producer.send(record) {
+                assert_eq!(error.rdkafka_error_code(), Some(rdkafka::types::RDKafkaErrorCode::QueueFull), "{error}");
+                producer.poll(Duration::from_millis(1));
+                record = back;
+            }
+        }
+        producer.flush(GUARD).expect("all records are stored");
+    }
+
+    /// Writes lines of JSON to partition 0.
+    pub(super) fn write_lines(&self, topic: &str, lines: &[&str]) {
+        self.write(topic, lines.iter().map(|line| (0, None, Some(line.as_bytes()))));
+    }
+
+    /// A reader of a topic from its start.
+    pub(super) fn reader(&self, topic: &str) -> Reader {
+        let consumer: BaseConsumer = self
+            .config()
+            .set("group.id", "unused")
+            .set("enable.auto.commit", "false")
+            .set("auto.offset.reset", "earliest")
+            .create()
+            .expect("a consumer");
+        let until = Instant::now() + GUARD;
+        let partitions = loop {
+            let metadata = consumer.fetch_metadata(Some(topic), Duration::from_secs(10)).expect("the broker answers");
+            let partitions = metadata.topics()[0].partitions().len();
+            if partitions > 0 {
+                break i32::try_from(partitions).expect("few partitions");
+            }
+            assert!(Instant::now() < until, "the topic {topic} never came to be");
+            std::thread::sleep(Duration::from_millis(100));
+        };
+        let mut all = TopicPartitionList::new();
+        for partition in 0..partitions {
+            all.add_partition_offset(topic, partition, Offset::Beginning).expect("a valid offset");
+        }
+        consumer.assign(&all).expect("the partitions are there");
+        Reader { consumer, records: Vec::new() }
+    }
+
+    /// The committed offset of a partition and its metadata.
+    pub(super) fn committed(&self, group: &str, topic: &str, partition: i32) -> Option<(i64, String)> {
+        let consumer: BaseConsumer = self.config().set("group.id", group).create().expect("a consumer");
+        let mut asked = TopicPartitionList::new();
+        asked.add_partition(topic, partition);
+        let found = consumer.committed_offsets(asked, Duration::from_secs(10)).expect("the broker answers");
+        let element = found.find_partition(topic, partition).expect("it was asked for");
+        element.offset().to_raw().filter(|offset| *offset >= 0).map(|offset| (offset, element.metadata().to_owned()))
+    }
+
+    fn config(&self) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", &self.address);
+        config
+    }
+}
+
+/// Reads on and keeps what it has read.
+pub(super) struct Reader {
+    consumer: BaseConsumer,
+    records: Vec<Record>,
+}
+
+impl Reader {
+    /// All records so far.
+    pub(super) fn poll(&mut self) -> &[Record] {
+        while let Some(message) = self.consumer.poll(Duration::from_millis(200)) {
+            let message = message.expect("the topic can be read");
+            let headers = message.headers().map(|headers| {
+                let text = |value: Option<&[u8]>| String::from_utf8_lossy(value.unwrap_or_default()).into_owned();
+                headers.iter().map(|header| (header.key.to_owned(), text(header.value))).collect()
+            });
+            self.records.push(Record {
+                key: message.key().map(<[u8]>::to_vec),
+                payload: message.payload().map(<[u8]>::to_vec),
+                headers: headers.unwrap_or_default(),
+            });
+        }
+        &self.records
+    }
+
+    /// Reads until `done`.
+    pub(super) fn until(&mut self, what: &str, mut done: impl FnMut(&[Record]) -> bool) -> Vec<Record> {
+        let until = Instant::now() + GUARD;
+        loop {
+            if done(self.poll()) {
+                return self.records.clone();
+            }
+            assert!(Instant::now() < until, "{what}: {} records came", self.records.len());
+        }
+    }
+}
+
+impl Record {
+    pub(super) fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(self.payload.as_deref().unwrap_or_default()).expect("JSON")
+    }
+}

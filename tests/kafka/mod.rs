@@ -1,0 +1,10 @@
+//! The daemon as processes against a real broker. `scripts/broker start` starts one; `eval "$(scripts/broker env)"`
+//! says where it is; then `cargo test -- --include-ignored kafka`.
+
+mod broker;
+mod daemon;
+
+mod live;
+mod poison;
+mod recovery;
+mod security;

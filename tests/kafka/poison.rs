@@ -1,0 +1,83 @@
+//! Messages that are no events: they go to the dead letters, bytes as they were, and detection goes on.
+
+use super::broker::{Broker, Record};
+use super::daemon::{Daemon, folder};
+
+const RULES: &str = "
+event ping  user_id text
+
+rule ping
+  for each user_id
+  on ping
+  alert low
+";
+
+#[test]
+#[ignore = "needs a broker: scripts/broker start"]
+fn poison_goes_to_the_dead_letters_and_the_rest_is_judged() {
+    let broker = Broker::new();
+    let name = Broker::unique("poison");
+    let topic = format!("{name}-events");
+    broker.create(&topic, 1);
+    let config = format!(
+        r#"
+name = "{name}"
+rules = ["test.rules"]
+[kafka]
+brokers = "{}"
+[[source]]
+topic = "{topic}"
+key = "user_id"
+lateness = "0s"
+late = "dead-letter"
+[alerts]
+topic = "{name}-alerts"
+[limits]
+max_event_bytes = 15000
+max_event_depth = 20
+"#,
+        broker.address()
+    );
+    let folder = folder(RULES, &config);
+    let deep = "[".repeat(100_000 / 20) + &"]".repeat(100_000 / 20);
+    let deep = format!(r#"{{"type":"ping","ts":1,"x":{deep}}}"#);
+    let large = format!(r#"{{"type":"ping","ts":1,"x":"{}"}}"#, "x".repeat(20_000));
+    let good = |user: &str, ms: u64| format!(r#"{{"type":"ping","ts":{ms},"user_id":"{user}"}}"#);
+    let (first, last, late) = (good("first", 1_000), good("last", 2_000), good("late", 500));
+    let messages: Vec<(Option<&[u8]>, &str)> = vec![
+        (Some(first.as_bytes()), ""),
+        (Some(b"{\"type\":"), "not_json"),
+        (Some(b"\xff\xfe{}"), "not_utf8"),
+        (Some(b"[1,2]"), "not_an_object"),
+        (Some(deep.as_bytes()), "too_deep"),
+        (Some(large.as_bytes()), "too_large"),
+        (Some(b"{\"ts\":5}"), "no_type"),
+        (Some(b"{\"type\":\"ping\"}"), "no_time"),
+        (Some(b"{\"type\":\"ping\",\"ts\":\"yesterday\"}"), "bad_time"),
+        (None, "tombstone"),
+        (Some(late.as_bytes()), "late"),
+        (Some(last.as_bytes()), ""),
+    ];
+    let mut daemon = Daemon::start(folder.path());
+    daemon.ready();
+    broker.write(&topic, messages.iter().map(|(payload, _)| (0, Some(&b"the key"[..]), *payload)));
+    let bad: Vec<_> = messages.iter().enumerate().filter(|(_, (_, reason))| !reason.is_empty()).collect();
+    let letters =
+        broker.reader(&format!("{name}.dead-letters")).until("the dead letters", |records| records.len() >= bad.len());
+    assert_eq!(letters.len(), bad.len(), "each once: {letters:?}");
+    for (letter, (offset, (payload, reason))) in letters.iter().zip(bad) {
+        assert_eq!(letter.headers["reason"], *reason, "{:?}", letter.headers);
+        assert_eq!(letter.headers["offset"], offset.to_string());
+        assert_eq!(letter.headers["topic"], topic);
+        assert_eq!(letter.headers["partition"], "0");
+        assert!(!letter.headers["detail"].is_empty() && !letter.headers["timestamp"].is_empty());
+        assert_eq!(letter.payload.as_deref(), *payload, "the bytes as they were");
+        assert_eq!(letter.key.as_deref(), Some(&b"the key"[..]));
+    }
+    let users = |records: &[Record]| records.iter().filter_map(|record| record.key.clone()).collect::<Vec<_>>();
+    let alerts = broker.reader(&format!("{name}-alerts")).until("the alerts", |records| records.len() >= 2);
+    assert_eq!(users(&alerts), [b"first".to_vec(), b"last".to_vec()]);
+    let metrics = daemon.get("/metrics");
+    assert!(metrics.contains(&format!("tripline_dead_letters_total{{topic=\"{topic}\",reason=\"too_deep\"}} 1")));
+    assert!(daemon.terminate().0.success(), "{}", daemon.log());
+}
