@@ -85,7 +85,7 @@ impl Scope<'_> {
 
     /// Reports the use of a list or table. Declared ones are refused where they are declared.
     pub(super) fn unknown_lookup(&mut self, name: &ast::Name, what: &str) {
-        if self.checker.names.lookups.contains_key(&name.node) {
+        if self.checker.names.lookups.contains_key(&name.node) || self.checker.is_dropped(&name.node) {
             return;
         }
         let known: Vec<String> = self.checker.names.lookups.keys().cloned().collect();

@@ -104,6 +104,10 @@ impl Scope<'_> {
 
     /// A field of an event, by its path: its type, and the expression that reads it. Reports what is wrong.
     pub(super) fn field(&mut self, who: Who, path: &[&str], span: Span) -> Option<(Type, Expr)> {
+        // Of an event whose type is unknown nothing is known; that is told where the type is named.
+        if self.types(who).is_empty() {
+            return None;
+        }
         let Some(ty) = self.type_of(who, path) else {
             self.unknown_field(who, path, span);
             return None;
