@@ -11,7 +11,7 @@
 //!   [`schema`] holds the declared event types;
 //! - events: [`decode`] makes an [`event`] of a message, keeping only what the program reads; the [`engine`] turns
 //!   events in order of time into [`alert`]s;
-//! - `replay` runs files through engines on all cores; `workload` generates events to measure with.
+//! - [`replay`] runs files through engines on all cores; [`workload`] generates events to measure with.
 //!
 //! - the daemon: [`config`] is checked once; [`daemon`] runs engines over topics or files, [`kafka`] makes its clients,
 //!   [`sink`]s read the alerts, [`telemetry`] tells how it is; [`cli`] is all that prints.
@@ -30,7 +30,9 @@ pub mod event;
 pub mod kafka;
 pub mod lang;
 pub mod program;
+pub mod replay;
 pub mod ruleset;
+pub mod ruletest;
 pub mod schema;
 pub mod secret;
 pub mod sink;

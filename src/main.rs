@@ -1,24 +1,12 @@
-//! Parses arguments, runs, exits.
+//! The binary: allocator, arguments, subcommand, exit code.
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
-use tripline::cli::run::{self, RunArgs};
+use clap::Parser;
 
-#[derive(Parser)]
-#[command(version, about)]
-struct Cli {
-    #[command(subcommand)]
-    command: Command,
-}
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-#[derive(Subcommand)]
-enum Command {
-    Run(RunArgs),
-}
-
-fn main() -> anyhow::Result<ExitCode> {
-    match Cli::parse().command {
-        Command::Run(args) => run::run(args),
-    }
+fn main() -> ExitCode {
+    tripline::cli::run(tripline::cli::Arguments::parse())
 }

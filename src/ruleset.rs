@@ -100,7 +100,8 @@ fn not_utf8(file: FileId, at: usize) -> Diagnostic {
         .help("save it as UTF-8")
 }
 
-fn find(paths: &[PathBuf]) -> Result<Vec<PathBuf>, LoadError> {
+/// The rule files at these paths.
+pub fn find(paths: &[PathBuf]) -> Result<Vec<PathBuf>, LoadError> {
     let mut found = Vec::new();
     for path in paths {
         let before = found.len();

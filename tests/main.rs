@@ -1,4 +1,7 @@
 //! The integration tests, one binary: each more would link librdkafka again.
 
+mod engine;
 mod kafka;
+mod lang;
+mod sink;
 mod tidy;

@@ -1,3 +1,51 @@
-//! The subcommands, one a file. Only they print.
+//! The command line: one file a subcommand. Only this folder prints.
+//!
+//! Exit codes: 0 fine; 1 findings or failed tests; 2 bad rules; 3 bad configuration or input. A closed pipe is quiet.
 
-pub mod run;
+mod check;
+mod exit;
+mod fmt;
+mod output;
+mod replay;
+mod rules;
+mod run;
+mod test;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use exit::Exit;
+
+/// Complex event processing and fraud detection: rules that read like English, over Kafka, files and tests.
+#[derive(Debug, Parser)]
+#[command(name = "tripline", version, max_term_width = 100, after_help = EXIT_CODES)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 fine; 1 findings or failed tests; 2 bad rules; 3 bad configuration or input.
+`-` as a file is standard input.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Check(check::Arguments),
+    Fmt(fmt::Arguments),
+    Test(test::Arguments),
+    Replay(replay::Arguments),
+    Run(run::Arguments),
+}
+
+/// Runs a subcommand and says how it went.
+pub fn run(arguments: Arguments) -> ExitCode {
+    let result = match arguments.command {
+        Command::Check(arguments) => check::run(&arguments),
+        Command::Fmt(arguments) => fmt::run(&arguments),
+        Command::Test(arguments) => test::run(&arguments),
+        Command::Replay(arguments) => replay::run(&arguments),
+        Command::Run(arguments) => run::run(&arguments),
+    };
+    result.unwrap_or_else(|error| exit::of_error(&error)).into()
+}

@@ -1,26 +1,22 @@
 //! `run`: the daemon.
 
-use std::io::Write;
+use std::fmt::Write;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Args;
 
+use crate::cli::{Exit, output, rules};
 use crate::config::{self, Settings};
-use crate::daemon::{self, Finished, Refused};
-use crate::diagnostic::{Format, render};
+use crate::daemon::{self, FilesSummary, Finished, Refused, Report};
 use crate::program::Program;
-use crate::ruleset::RuleSet;
 use crate::{kafka, telemetry};
 
-/// Exit codes: bad rules, and a configuration or an input that cannot be used.
-const BAD_RULES: u8 = 2;
-const BAD_CONFIGURATION: u8 = 3;
-
-/// Watch topics or files and send alerts.
+/// Watch topics or files and send alerts
 #[derive(Debug, Args)]
-pub struct RunArgs {
+#[command(after_help = "Exit codes: 0 stopped or all files read; 2 bad rules, or rules that cannot run over these \
+                        topics; 3 bad configuration, or what a person has to mend.")]
+pub(super) struct Arguments {
     /// The configuration
     #[arg(short, long, value_name = "FILE", default_value = "tripline.toml")]
     config: PathBuf,
@@ -30,31 +26,37 @@ pub struct RunArgs {
 }
 
 /// Runs until it is told to stop, or until its files are read.
-#[expect(clippy::needless_pass_by_value, reason = "the form of all subcommands")]
-pub fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
-    let settings = match load(&args.config) {
+pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
+    let settings = match load(&arguments.config) {
         Ok(settings) => settings,
-        Err(problem) => return say(&problem, BAD_CONFIGURATION),
+        Err(problem) => {
+            output::complain(format_args!("{problem}"));
+            return Ok(Exit::BadInput);
+        }
     };
     telemetry::init(&settings.log);
-    let program = match rules(&settings) {
-        Ok(program) => program,
-        Err(problems) => return say(&problems, BAD_RULES),
-    };
-    if args.check {
-        return check(&settings, &program);
+    let Some(set) = rules::load(&settings.rules)? else { return Ok(Exit::BadRules) };
+    let program = Arc::new(set.checked.program);
+    if arguments.check {
+        return check(&daemon::check(&settings, &program));
     }
-    match daemon::run(&settings, &program) {
+    watch(&settings, &program)
+}
+
+fn watch(settings: &Settings, program: &Arc<Program>) -> anyhow::Result<Exit> {
+    match daemon::run(settings, program) {
         Ok(Finished::Stopped) => tracing::info!("stopped"),
         Ok(Finished::Files(summary)) => {
-            let daemon::FilesSummary { events, dead_letters, late, alerts } = summary;
+            let FilesSummary { events, dead_letters, late, alerts } = summary;
             tracing::info!(events, dead_letters, late, alerts, "all files are read");
         }
-        Err(error) if error.is::<Refused>() => return say(&format!("{error:#}"), BAD_RULES),
-        Err(error) if is_closed_pipe(&error) => {}
+        Err(error) if error.is::<Refused>() => {
+            output::complain(format_args!("error: {error:#}"));
+            return Ok(Exit::BadRules);
+        }
         Err(error) => return Err(error),
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(Exit::Fine)
 }
 
 /// The settings, or everything that is wrong with them.
@@ -68,32 +70,16 @@ fn load(path: &Path) -> Result<Settings, String> {
     Err(lines.collect::<Vec<_>>().join("\n"))
 }
 
-/// The rules, or all diagnostics.
-fn rules(settings: &Settings) -> Result<Arc<Program>, String> {
-    let set = RuleSet::load(&settings.rules).map_err(|error| format!("{:#}", anyhow::Error::new(error)))?;
-    set.program().ok_or_else(|| render(&set.checked.diagnostics, &set.sources, Format::Full { color: false }))
-}
-
-fn check(settings: &Settings, program: &Program) -> anyhow::Result<ExitCode> {
-    let report = daemon::check(settings, program);
-    let mut out = std::io::stdout().lock();
+fn check(report: &Report) -> anyhow::Result<Exit> {
+    let mut text = String::new();
     for line in &report.lines {
-        writeln!(out, "{} {}", if line.good { "ok    " } else { "failed" }, line.text)?;
+        writeln!(text, "{} {}", if line.good { "ok    " } else { "failed" }, line.text)?;
     }
+    output::print(&text)?;
+    let broken = |line: &daemon::Line| !line.good && !line.about_rules;
     Ok(match () {
-        () if report.is_good() => ExitCode::SUCCESS,
-        () if report.lines.iter().any(|line| !line.good && !line.about_rules) => ExitCode::from(BAD_CONFIGURATION),
-        () => ExitCode::from(BAD_RULES),
+        () if report.is_good() => Exit::Fine,
+        () if report.lines.iter().any(broken) => Exit::BadInput,
+        () => Exit::BadRules,
     })
-}
-
-fn say(problem: &str, code: u8) -> anyhow::Result<ExitCode> {
-    writeln!(std::io::stderr(), "{problem}")?;
-    Ok(ExitCode::from(code))
-}
-
-fn is_closed_pipe(error: &anyhow::Error) -> bool {
-    let kind =
-        |cause: &(dyn std::error::Error + 'static)| cause.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
-    error.chain().any(|cause| kind(cause) == Some(std::io::ErrorKind::BrokenPipe))
 }

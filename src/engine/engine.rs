@@ -9,6 +9,7 @@ use hashbrown::DefaultHashBuilder;
 
 use crate::alert::Alert;
 use crate::engine::emit;
+use crate::engine::history::PastRun;
 use crate::engine::nfa::{self, Completed, Offer};
 use crate::engine::runs::{KeyTable, Runs};
 use crate::engine::suppress::Suppressor;
@@ -162,6 +163,16 @@ impl Engine {
     /// What has been counted.
     pub fn stats(&self) -> &Stats {
         &self.stats
+    }
+
+    /// From now on keeps how the runs of all rules end.
+    pub fn keep_history(&mut self) {
+        self.rules.iter_mut().for_each(|rule| rule.runs.keep_history());
+    }
+
+    /// How the runs of a rule ended since [`Engine::keep_history`], in order, and then those that are open.
+    pub fn history(&self, rule: RuleId) -> Vec<PastRun> {
+        self.rules[rule.index()].runs.history()
     }
 
     /// How many runs are open.

@@ -137,13 +137,17 @@ fn negate(value: &Value) -> Value {
 fn step_aggregate(aggregate: Aggregate, step: StepId, capture: Option<CaptureId>, context: Context<'_>) -> Value {
     let Some(trail) = context.trail else { return empty(aggregate) };
     let field = |taken: &Taken| capture.map_or(Value::Missing, |capture| taken.values[capture.index()].clone());
+    // Missing values are skipped, by `first` and `last` too.
+    let mut values = trail.of(step).map(field).filter(|value| !value.is_missing());
     match aggregate {
         Aggregate::Count => integer(trail.count_of(step)),
-        Aggregate::First => trail.first_of(step).map_or(Value::Missing, field),
-        Aggregate::Last => trail.last_of(step).map_or(Value::Missing, field),
-        Aggregate::Sum | Aggregate::Average | Aggregate::Minimum | Aggregate::Maximum | Aggregate::Distinct => {
-            fold(aggregate, trail.of(step).map(field).filter(|value| !value.is_missing()))
-        }
+        Aggregate::First => values.next().unwrap_or_default(),
+        Aggregate::Last => values.next_back().unwrap_or_default(),
+        Aggregate::Minimum => values.min_by(ordered).unwrap_or_default(),
+        Aggregate::Maximum => values.max_by(ordered).unwrap_or_default(),
+        Aggregate::Sum => Total::of(values).sum(),
+        Aggregate::Average => Total::of(values).average(),
+        Aggregate::Distinct => integer(distinct(values)),
     }
 }
 
@@ -154,23 +158,51 @@ fn empty(aggregate: Aggregate) -> Value {
     }
 }
 
-fn fold(aggregate: Aggregate, values: impl Iterator<Item = Value>) -> Value {
-    match aggregate {
-        Aggregate::Minimum => values.min_by(ordered).unwrap_or_default(),
-        Aggregate::Maximum => values.max_by(ordered).unwrap_or_default(),
-        Aggregate::Sum => values.reduce(|sum, value| arithmetic(Arithmetic::Add, &sum, &value)).unwrap_or_default(),
-        Aggregate::Average => average(values),
-        _ => integer(distinct(values)),
-    }
+/// A sum of integers is exact, and missing only if the result is out of range. A sum of numbers is compensated
+/// (Neumaier 1974), so that it does not drift.
+#[derive(Default)]
+struct Total {
+    count: u32,
+    integers: i128,
+    numbers: f64,
+    lost: f64,
+    is_whole: bool,
 }
 
-fn average(values: impl Iterator<Item = Value>) -> Value {
-    let (mut sum, mut count) = (0.0, 0_u32);
-    for value in values.filter_map(|value| number(&value)) {
-        sum += value;
-        count += 1;
+impl Total {
+    fn of(values: impl Iterator<Item = Value>) -> Total {
+        values.fold(Total { is_whole: true, ..Total::default() }, |mut total, value| {
+            total.count += 1;
+            match value {
+                Value::Integer(i) => total.integers += i128::from(i),
+                value => total.add(number(&value).unwrap_or_default()),
+            }
+            total
+        })
     }
-    numbers(Arithmetic::Divide, sum, f64::from(count))
+
+    fn add(&mut self, n: f64) {
+        self.is_whole = false;
+        let sum = self.numbers + n;
+        self.lost += if self.numbers.abs() >= n.abs() { (self.numbers - sum) + n } else { (n - sum) + self.numbers };
+        self.numbers = sum;
+    }
+
+    fn sum(&self) -> Value {
+        match self.count {
+            0 => Value::Missing,
+            _ if self.is_whole => i64::try_from(self.integers).map_or(Value::Missing, Value::Integer),
+            _ => Value::number(self.total()),
+        }
+    }
+
+    fn average(&self) -> Value {
+        numbers(Arithmetic::Divide, self.total(), f64::from(self.count))
+    }
+
+    fn total(&self) -> f64 {
+        self.integers as f64 + self.numbers + self.lost
+    }
 }
 
 /// Points and lists, which make no key, were refused when the rule was checked.

@@ -14,6 +14,8 @@
 //! - `compare`   equality and order of values;
 //! - `suppress`  `at most once per`;
 //! - `emit`      from a completed run to an alert;
+//! - `history`   how runs ended, for those who ask why there was no alert;
+//! - `holds`     conditions on alerts, for tests of rules;
 //! - `order`     alerts in their one order.
 //!
 //! There is no clock here, no input or output, and no order that comes from a hash map. All the time there is comes
@@ -24,6 +26,8 @@ mod emit;
 #[expect(clippy::module_inception, reason = "the folder's main noun")]
 mod engine;
 mod eval;
+mod history;
+mod holds;
 mod nfa;
 mod order;
 mod reorder;
@@ -34,6 +38,8 @@ mod suppress;
 mod watermark;
 
 pub use engine::{End, Engine, RuleStats, Stats};
+pub use history::{Ended, PastRun};
+pub use holds::holds_of_alert;
 pub use order::AlertOrder;
 pub use sequence::{Admission, InputSettings, LatePolicy, Sequencer};
 pub use stream::Stream;

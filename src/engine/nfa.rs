@@ -9,6 +9,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use crate::engine::eval::{self, Context};
+use crate::engine::history::Ended;
 use crate::engine::runs::{KeyTable, NONE, Row, Run, RunList, Runs, Span, Taken, Trail};
 use crate::event::{Event, Value};
 use crate::program::{Rule, Step, StepGuard, StepId};
@@ -30,7 +31,7 @@ enum Move {
     /// The next step takes it: the run's step, an `N or more`, has enough.
     TakeNext,
     /// It ends the run.
-    End,
+    End(Ended),
 }
 
 /// Where a run stands after it has taken an event.
@@ -81,15 +82,15 @@ impl<'a> Offer<'a> {
             let after = runs.after_in_key(row);
             match self.judge(runs.get(row), list) {
                 Move::Skip => {}
-                Move::End => drop(runs.close(row, list)),
+                Move::End(ended) => runs.close(row, list, ended),
                 judged => {
                     if self.advance(runs, row, list, judged) == Progress::Complete {
                         completed(self.completion(runs.get(row), list));
                         if !self.rule.every {
-                            close_all(runs, list);
+                            close_all(runs, list, row);
                             return true;
                         }
-                        runs.close(row, list);
+                        runs.close(row, list, Ended::Completed);
                     }
                 }
             }
@@ -110,7 +111,7 @@ impl<'a> Offer<'a> {
     /// What the event does to a run. A run's steps are tried before `unless`.
     fn judge(&self, run: &Run, list: &RunList) -> Move {
         if self.event.time_ms > run.ends_ms {
-            return Move::End;
+            return Move::End(Ended::Expired);
         }
         let trail = Trail { run, shared: &list.shared };
         let judged = match self.rule.steps.get(run.step.index()) {
@@ -118,7 +119,7 @@ impl<'a> Offer<'a> {
             None => self.judge_wait(trail),
         };
         if judged == Move::Skip && self.rule.unless.iter().any(|unless| self.fits(&unless.guards, trail)) {
-            return Move::End;
+            return Move::End(Ended::Unless(self.event.position));
         }
         judged
     }
@@ -133,13 +134,17 @@ impl<'a> Offer<'a> {
             return Move::Take;
         }
         // `then next`: the very next event of its types had to fit.
-        let due = if enough { next } else { Some(step) };
-        if due.is_some_and(|due| due.next && self.is_named(&due.guards)) { Move::End } else { Move::Skip }
+        let missed = |due: &Step| due.next && self.is_named(&due.guards);
+        if missed(step) || next.is_some_and(missed) {
+            Move::End(Ended::MissedNext(self.event.position))
+        } else {
+            Move::Skip
+        }
     }
 
     fn judge_wait(&self, trail: Trail<'_>) -> Move {
         let absence = self.rule.absence.as_ref().expect("only rules with a final absence wait");
-        if self.fits(&absence.guards, trail) { Move::End } else { Move::Skip }
+        if self.fits(&absence.guards, trail) { Move::End(Ended::Cancelled(self.event.position)) } else { Move::Skip }
     }
 
     fn fits(&self, guards: &[StepGuard], trail: Trail<'_>) -> bool {
@@ -154,7 +159,7 @@ impl<'a> Offer<'a> {
     fn advance(&mut self, runs: &mut Runs, row: Row, list: &mut RunList, judged: Move) -> Progress {
         let rule = self.rule;
         if judged == Move::TakeNext {
-            self.leave_step(runs.get_mut(row), list);
+            leave_step(runs.get_mut(row));
         }
         let step_id = runs.get(row).step;
         self.keep(runs.get_mut(row), step_id, list);
@@ -164,7 +169,7 @@ impl<'a> Offer<'a> {
         if step.or_more || run.taken < step.count {
             return Progress::Moving;
         }
-        self.leave_step(run, list);
+        leave_step(run);
         if run.step.index() < rule.steps.len() {
             return Progress::Moving;
         }
@@ -177,16 +182,6 @@ impl<'a> Offer<'a> {
         }
     }
 
-    /// Closes a run's part of the shared list, if its step has one, and moves it to the next step.
-    fn leave_step(&self, run: &mut Run, list: &mut RunList) {
-        let step = run.step;
-        if let Some(span) = run.spans.iter_mut().find(|span| span.step == step) {
-            span.to = Some(list.shared_of(step).end_before(self.event.position));
-        }
-        run.step = StepId(step.0 + 1);
-        run.taken = 0;
-    }
-
     /// Keeps what the run needs of the event.
     fn keep(&mut self, run: &mut Run, step_id: StepId, list: &mut RunList) {
         let taken = self.taken(step_id);
@@ -195,9 +190,11 @@ impl<'a> Offer<'a> {
             run.events.push((step_id, taken));
         } else if run.taken == 0 {
             let from = list.shared_of(step_id).begin(&taken);
-            run.spans.push(Span { step: step_id, from, to: None });
+            run.spans.push(Span { step: step_id, from, to: from + 1 });
         } else {
             list.shared_of(step_id).push(&taken);
+            let span = run.spans.last_mut().expect("the step's first event began a span");
+            span.to += 1;
         }
     }
 
@@ -244,9 +241,9 @@ pub(super) fn wait_ended(
     completed(keys, key, completion);
     let list = keys.list_mut(key, rule.id);
     if rule.every {
-        runs.close(row, list);
+        runs.close(row, list, Ended::Completed);
     } else {
-        close_all(runs, list);
+        close_all(runs, list, row);
     }
     keys.tidy(key, rule.id);
 }
@@ -254,13 +251,20 @@ pub(super) fn wait_ended(
 /// Ends a run whose `within` has passed.
 pub(super) fn expire(rule: &Rule, runs: &mut Runs, keys: &mut KeyTable, row: Row) {
     let key = runs.get(row).key;
-    runs.close(row, keys.list_mut(key, rule.id));
+    runs.close(row, keys.list_mut(key, rule.id), Ended::Expired);
     keys.tidy(key, rule.id);
 }
 
-fn close_all(runs: &mut Runs, list: &mut RunList) {
+fn leave_step(run: &mut Run) {
+    run.step = StepId(run.step.0 + 1);
+    run.taken = 0;
+}
+
+/// Ends all runs of a key: one of them has completed.
+fn close_all(runs: &mut Runs, list: &mut RunList, completed: Row) {
     while list.first != NONE {
-        runs.close(list.first, list);
+        let ended = if list.first == completed { Ended::Completed } else { Ended::UsedUp };
+        runs.close(list.first, list, ended);
     }
 }
 

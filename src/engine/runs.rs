@@ -14,6 +14,7 @@ use std::sync::Arc;
 use hashbrown::HashTable;
 use smallvec::SmallVec;
 
+use crate::engine::history::{Ended, PastRun};
 use crate::event::{EventId, Key, Position, Value};
 use crate::program::{RuleId, StepId};
 use crate::schema::TypeId;
@@ -81,12 +82,13 @@ impl Run {
     }
 }
 
-/// The part of a key's shared list that a run has taken: from here, up to there once it has moved on.
+/// The part of a key's shared list that a run has taken. The list may hold an event that an older run has just taken
+/// and that this one is still to be offered, so the part has an end of its own.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Span {
     pub(super) step: StepId,
     pub(super) from: u64,
-    pub(super) to: Option<u64>,
+    pub(super) to: u64,
 }
 
 /// The two ends of a list.
@@ -107,11 +109,13 @@ pub(super) struct Runs {
     moving: Ends,
     /// Runs that wait for a final `then no`, by the end of their wait.
     waiting: Ends,
+    /// How runs ended, where somebody asked.
+    history: Option<Vec<PastRun>>,
 }
 
 impl Default for Runs {
     fn default() -> Self {
-        Runs { rows: Vec::new(), free: Vec::new(), moving: EMPTY, waiting: EMPTY }
+        Runs { rows: Vec::new(), free: Vec::new(), moving: EMPTY, waiting: EMPTY, history: None }
     }
 }
 
@@ -165,8 +169,23 @@ impl Runs {
         self.queue(row);
     }
 
+    /// From now on keeps how runs end.
+    pub(super) fn keep_history(&mut self) {
+        self.history.get_or_insert_default();
+    }
+
+    /// How runs ended, and how far the open ones are.
+    pub(super) fn history(&self) -> Vec<PastRun> {
+        let open = self.rows.iter().flatten().map(|run| PastRun::new(run, Ended::StillOpen));
+        self.history.iter().flatten().cloned().chain(open).collect()
+    }
+
     /// Ends a run: it leaves its lists.
-    pub(super) fn close(&mut self, row: Row, list: &mut RunList) -> Run {
+    pub(super) fn close(&mut self, row: Row, list: &mut RunList, ended: Ended) {
+        if self.history.is_some() {
+            let past = PastRun::new(self.get(row), ended);
+            self.history.as_mut().expect("just seen").push(past);
+        }
         self.unqueue(row);
         let Links { before, after } = self.get(row).by_key;
         match before {
@@ -180,7 +199,6 @@ impl Runs {
         self.free.push(row);
         let run = self.rows[row as usize].take().expect("lists hold only open runs");
         list.shared.iter_mut().for_each(|shared| shared.release(&run));
-        run
     }
 
     /// The waiting run whose time ends first, if it ends before the watermark.
@@ -281,14 +299,6 @@ impl Shared {
         self.end() - 1
     }
 
-    /// The number after the last entry that came before an event; other runs may have taken the event already.
-    pub(super) fn end_before(&self, event: Position) -> u64 {
-        match self.entries.back() {
-            Some((last, _)) if last.position == event => self.end() - 1,
-            _ => self.end(),
-        }
-    }
-
     fn ends_with(&self, taken: &Arc<Taken>) -> bool {
         self.entries.back().is_some_and(|(last, _)| Arc::ptr_eq(last, taken))
     }
@@ -313,7 +323,7 @@ impl Shared {
     }
 
     fn part(&self, span: &Span) -> impl DoubleEndedIterator<Item = &Taken> + ExactSizeIterator {
-        let range = self.index(span.from)..self.index(span.to.unwrap_or_else(|| self.end()));
+        let range = self.index(span.from)..self.index(span.to);
         self.entries.range(range).map(|(taken, _)| &**taken)
     }
 }
@@ -335,11 +345,6 @@ impl<'a> Trail<'a> {
     /// How many events a step has taken.
     pub(super) fn count_of(self, step: StepId) -> usize {
         self.own(step).len() + self.part(step).map_or(0, |part| part.len())
-    }
-
-    /// The first event of a step.
-    pub(super) fn first_of(self, step: StepId) -> Option<&'a Taken> {
-        self.of(step).next()
     }
 
     /// The last event of a step; the only one of a step that is not repeated.

@@ -71,6 +71,11 @@ impl Stream {
         self.sequencer.watermark()
     }
 
+    /// The highest event time seen, in ms.
+    pub fn highest(&self) -> Option<i64> {
+        self.sequencer.highest()
+    }
+
     /// How many events wait for their time.
     pub fn waiting(&self) -> usize {
         self.sequencer.waiting()

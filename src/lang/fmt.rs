@@ -1,10 +1,43 @@
-//! Stands in for the formatter.
-use super::ast;
-/// Placeholder.
-pub fn format_rule_matching(r: &ast::Rule) -> String {
-    r.name.node.clone()
+//! From the syntax tree to text, in the one form.
+//!
+//! - `writer` lines, indentation, and the comments between them;
+//! - `item`   items and clauses;
+//! - `expr`   expressions, with the brackets that are needed;
+//! - `value`  names, numbers, durations, texts.
+//!
+//! What is written is read as the same tree, and written again as the same text. Nothing is judged here.
+
+mod expr;
+mod item;
+mod value;
+mod writer;
+
+use crate::lang::ast::{Expr, File, Item, Rule, Spanned};
+use writer::Writer;
+
+/// A file in the one form. `source` is the text from which the tree was read: it tells where comments stand alone.
+pub fn format(file: &File, source: &str) -> String {
+    let mut writer = Writer::new(&file.comments, source);
+    item::items(&mut writer, &file.items);
+    writer.finish()
 }
-/// Placeholder.
-pub fn format_rule(r: &ast::Rule) -> String {
-    r.name.node.clone()
+
+/// An expression on one line.
+pub fn format_expr(expr: &Expr) -> String {
+    expr::text(expr)
+}
+
+/// What decides whether a rule matches: from `for each` to `within`, without comments, name, description and alert.
+pub fn format_rule_matching(rule: &Rule) -> String {
+    let mut writer = Writer::new(&[], "");
+    item::matching(&mut writer, rule);
+    writer.finish()
+}
+
+/// A rule alone, without comments.
+pub fn format_rule(rule: &Rule) -> String {
+    let span = rule.name.span;
+    let mut writer = Writer::new(&[], "");
+    item::items(&mut writer, &[Spanned::new(Item::Rule(rule.clone()), span)]);
+    writer.finish()
 }

@@ -120,8 +120,11 @@ pub struct Function {
     /// Its name in the language.
     pub name: &'static str,
     /// From arguments to a result; missing arguments are given as they are.
-    pub call: Arc<dyn Fn(&[&Value]) -> Value + Send + Sync>,
+    pub call: Call,
 }
+
+/// The code of a function.
+pub type Call = Arc<dyn Fn(&[&Value]) -> Value + Send + Sync>;
 
 impl fmt::Debug for Function {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -9,7 +9,7 @@
 mod expr;
 mod program;
 
-pub use expr::{Aggregate, Arithmetic, Comparison, Condition, Expr, Function, Part, Template};
+pub use expr::{Aggregate, Arithmetic, Call, Comparison, Condition, Expr, Function, Part, Template};
 pub use program::{
     Absence, AlertSpec, Capture, CaptureId, Dispatch, KeyId, KeyPlan, Program, Rule, RuleId, Severity, Step, StepGuard,
     StepId, Strategy, TypePlan, Unless, Within,

@@ -20,8 +20,8 @@ impl Default for Backoff {
     fn default() -> Backoff {
         Backoff {
             first: Duration::from_secs(1),
-            ceiling: Duration::from_secs(5 * 60),
-            give_up_after: Duration::from_secs(24 * 60 * 60),
+            ceiling: Duration::from_mins(5),
+            give_up_after: Duration::from_hours(24),
         }
     }
 }

@@ -177,6 +177,8 @@ impl Scope<'_> {
             Ok(prepared) => {
                 let ty = match &definition.result {
                     ResultType::Of(ty) => ty.clone(),
+                    // The winner of `least(integer, number)` may be either.
+                    ResultType::LikeFirst if args.iter().any(|arg| arg.ty == Type::Number) => Type::Number,
                     ResultType::LikeFirst => args[0].ty.clone(),
                 };
                 let function = Function { name: definition.name, call: prepared };
@@ -201,7 +203,13 @@ impl Scope<'_> {
         if param.accepts == Accepts::Event {
             return self.event_argument(arg);
         }
-        let value = self.value(arg);
+        let mut value = self.value(arg);
+        match (param.accepts, before.first().map(|first| &first.ty)) {
+            (Accepts::Time, _) => self.read_as(&mut value, &Type::Time),
+            (Accepts::Ip, _) => self.read_as(&mut value, &Type::Ip),
+            (Accepts::ElementOfFirst, Some(Type::List(of))) => self.read_as(&mut value, &of.clone()),
+            _ => {}
+        }
         if value.ty == Type::Unknown {
             return vec![value];
         }

@@ -80,7 +80,7 @@ impl Scope<'_> {
     }
 
     /// Reads a text constant as what it is compared with: an address or a time.
-    fn read_as(&mut self, value: &mut Typed, other: &Type) {
+    pub(super) fn read_as(&mut self, value: &mut Typed, other: &Type) {
         let (Some(Value::Text(text)), Type::Ip | Type::Time) = (value.constant(), other) else { return };
         let read = if *other == Type::Ip {
             text.parse::<std::net::IpAddr>().ok().map(|ip| Value::Ip(ip.to_canonical()))

@@ -42,10 +42,9 @@ mod speed;
 #[cfg(test)]
 mod testing;
 
-use std::sync::Arc;
-
 use crate::event::Value;
 use crate::lang::types::Type;
+pub(crate) use crate::program::Call;
 
 /// A function of the language.
 #[derive(Debug)]
@@ -66,9 +65,6 @@ pub struct Definition {
     /// 0, and words.
     pub prepare: fn(&[Option<&Value>]) -> Result<Call, BadArgument>,
 }
-
-/// A function ready to be called.
-pub type Call = Arc<dyn Fn(&[&Value]) -> Value + Send + Sync>;
 
 /// A constant that a function cannot work with.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,9 +2,7 @@
 
 use super::build::{Builder, Clause, Next, Over, Parts};
 use crate::diagnostic::{Code, Diagnostic, Span};
-use crate::lang::ast::{
-    Absence, Alert, Duration, Emit, Measure, MeasureWindow, Name, Pattern, Risk, Rule, Sequence, Spanned,
-};
+use crate::lang::ast::{Absence, Alert, Emit, Measure, MeasureWindow, Name, Pattern, Risk, Rule, Sequence, Spanned};
 
 /// The clauses of a rule in their order.
 const RULE_ORDER: &[&str] = &["for each", "on", "then", "where", "unless", "within", "alert"];
@@ -135,7 +133,7 @@ impl Builder<'_> {
                 Clause::ForEach(parts) => keys = parts,
                 Clause::OnTypes(names) => types = Some(names),
                 Clause::Where(expr) => condition = Some(expr),
-                Clause::Over(over) => window = Some(Spanned::new(self.measure_window(over), span)),
+                Clause::Over(over) => window = Some(Spanned::new(self.measure_window(&over), span)),
                 Clause::AfterIdle(session) => window = Some(Spanned::new(session, span)),
                 Clause::Emit(values) => emit = Some(values),
                 Clause::Top(clause) => top = Some(clause),
@@ -149,11 +147,11 @@ impl Builder<'_> {
         Some(Measure { name, description, keys, types: types?, condition, window: window?, emit: emit?, top, targets })
     }
 
-    fn measure_window(&mut self, over: Over) -> MeasureWindow {
-        match over {
+    fn measure_window(&mut self, over: &Over) -> MeasureWindow {
+        match *over {
             Over::Last(n) => MeasureWindow::Last(n),
             Over::Every(over, every) => MeasureWindow::Every { over, every },
-            Over::Duration(Spanned { node: over @ Duration { .. }, span }) => {
+            Over::Duration(Spanned { node: over, span }) => {
                 let written = self.written(span).to_string();
                 self.report(
                     Diagnostic::new(Code::Syntax, span, "the windows of a measure need an `every`")

@@ -412,10 +412,8 @@ impl<'a> Builder<'a> {
     }
 
     fn tag(&mut self, pair: Pair<'_>) -> Name {
-        match pair.clone().into_inner().next() {
-            Some(text) if text.as_rule() == Rule::text => self.text(text),
-            _ => self.name(&pair),
-        }
+        let tag = only(pair);
+        if tag.as_rule() == Rule::text { self.text(tag) } else { self.name(&tag) }
     }
 
     fn alert_order(&mut self, part: &Pair<'_>, place: (u8, &str), last: (u8, &str)) {
@@ -464,6 +462,7 @@ impl<'a> Builder<'a> {
         for part in pair.into_inner() {
             match part.as_rule() {
                 Rule::duration => at = Some(self.duration(part)),
+                Rule::without_unit => at = Some(self.without_unit(&part)),
                 Rule::test_type => event_type = Some(self.name(&part)),
                 Rule::test_field => fields.push(self.test_field(part)),
                 _ => {}

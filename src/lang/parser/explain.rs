@@ -3,9 +3,9 @@
 use pest::error::{Error, ErrorVariant, InputLocation};
 
 use super::grammar::Rule;
-use super::scan::ITEM_WORDS;
+use super::value::TIME_UNITS_HELP;
 use crate::diagnostic::{Code, Diagnostic, FileId, Span, closest};
-use crate::lang::words::KEYWORDS;
+use crate::lang::words::{ITEM_WORDS, KEYWORDS};
 
 /// Where an error happened.
 pub(super) struct Context<'a> {
@@ -55,7 +55,8 @@ fn misspelt_here(token: &str, span: Span, keywords: &[&'static str]) -> Option<D
 
 /// A misspelt keyword is often taken for a name, and the error found only after it.
 fn misspelt_before(context: &Context<'_>, at: usize, keywords: &[&'static str]) -> Option<Diagnostic> {
-    const AFTER_STEP: &[&str] = &["where", "then", "within", "unless", "alert", "every", "next", "and", "or", "not"];
+    const AFTER_STEP: &[&str] =
+        &["where", "then", "within", "unless", "alert", "every", "next", "and", "or", "not", "expect"];
     let before = &context.text[context.base..at];
     words_before(before).find_map(|(start, word)| {
         if KEYWORDS.contains(&word) {
@@ -112,7 +113,7 @@ fn special(context: &Context<'_>, token: &str, span: Span, expected: &[Rule]) ->
                 "a unit of time is missing",
             )
             .at("a unit is expected before this")
-            .help("the units of time are ms, s (seconds), m (minutes), h (hours) and d (days)"),
+            .help(TIME_UNITS_HELP),
         );
     }
     if token == "in" && matches!(before, "is" | "not") {
@@ -252,8 +253,7 @@ fn begins_with(part: Rule) -> &'static [&'static str] {
         Rule::kw_or => &["or"],
         Rule::kw_and => &["and"],
         Rule::kw_not => &["not"],
-        Rule::kw_is | Rule::is_missing | Rule::is_new => &["is"],
-        Rule::compare | Rule::compare_op => &["is"],
+        Rule::kw_is | Rule::is_missing | Rule::is_new | Rule::compare | Rule::compare_op => &["is"],
         Rule::kw_in | Rule::is_in => &["in", "not"],
         Rule::over | Rule::window | Rule::kw_over => &["over"],
         Rule::after_idle | Rule::kw_after => &["after"],

@@ -25,6 +25,7 @@ use pest::iterators::Pairs;
 
 use crate::diagnostic::{Code, Diagnostic, FileId, Span};
 use crate::lang::ast::{File, Name, Spanned};
+use crate::lang::words::ITEM_WORDS;
 use build::Builder;
 use grammar::{Grammar, Rule};
 use scan::Scan;
@@ -71,15 +72,14 @@ impl Reader<'_> {
 
     /// Reads the item that begins here, and returns where it ends.
     fn item(&mut self, at: usize) -> usize {
-        let (limit, cut) = self.readable(at, self.text.len());
-        if let Some(end) = self.whole(at, limit, cut) {
-            return end;
-        }
         // Without what follows, an error cannot be put down to the next item.
         let next = self.next_item(at);
-        let (limit, cut) = self.readable(at, next);
-        if limit < self.text.len()
-            && let Some(end) = self.whole(at, limit, cut)
+        if let Some(end) = self.whole(at, next, false) {
+            return end;
+        }
+        // What begins a line like an item may be a field of this one.
+        if next < self.text.len()
+            && let Some(end) = self.whole(at, self.text.len(), true)
         {
             return end;
         }
@@ -96,7 +96,9 @@ impl Reader<'_> {
         }
     }
 
-    fn whole(&mut self, at: usize, limit: usize, cut: bool) -> Option<usize> {
+    /// Reads an item in one go; returns where it ends, or none where that fails.
+    fn whole(&mut self, at: usize, end: usize, faultless: bool) -> Option<usize> {
+        let (limit, cut) = self.readable(at, end);
         let entry = Grammar::parse(Rule::entry, &self.text[at..limit]).ok()?.next()?;
         let pair = entry.into_inner().next()?;
         let mut builder = Builder::new(self.file, at, self.text, &self.scan.comments);
@@ -105,6 +107,9 @@ impl Reader<'_> {
             return None;
         }
         let item = builder.item(pair);
+        if faultless && !builder.diagnostics.is_empty() {
+            return None;
+        }
         self.diagnostics.append(&mut builder.diagnostics);
         match item {
             Some(item) => self.out.items.push(item),
@@ -127,7 +132,7 @@ impl Reader<'_> {
             for (index, bounds) in starts.windows(2).enumerate() {
                 let (from, to) = (bounds[0], bounds[1]);
                 // The piece with the first error is explained below, with what stood before it in mind.
-                let holds_error = (from..to).contains(&place) || (place == end && to == end);
+                let holds_error = (from..=to).contains(&place);
                 if !holds_error {
                     found += self.piece(if index == 0 { start } else { rest }, from, to);
                 }
@@ -184,7 +189,7 @@ impl Reader<'_> {
     /// Keeps the name of what is left out.
     fn drop_item(&mut self, at: usize) {
         let word = first_word(&self.text[at..]);
-        if !scan::ITEM_WORDS.contains(&word) || word == "test" {
+        if !ITEM_WORDS.contains(&word) || word == "test" {
             return;
         }
         let start = self.skip_blank(at + word.len());

@@ -6,13 +6,10 @@
 
 use crate::diagnostic::{Code, Diagnostic, FileId, Span};
 use crate::lang::ast::Comment;
-use crate::lang::words;
+use crate::lang::words::{self, ITEM_WORDS};
 
 /// How deep brackets, and braces of templates, may nest.
 pub(super) const DEPTH_MAX: usize = 64;
-
-/// The words that begin an item.
-pub(super) const ITEM_WORDS: &[&str] = &["event", "rule", "test", "list", "table", "risk", "measure"];
 
 /// The words that begin a clause, or a line of a test.
 const CLAUSE_WORDS: &[&str] =
@@ -44,7 +41,6 @@ pub(super) fn scan(file: FileId, text: &str) -> Scan {
         open: Vec::new(),
         too_deep: false,
         message: Message::No,
-        after_item_word: false,
         line_start: true,
         out: Scan::default(),
     };
@@ -78,7 +74,6 @@ struct Scanner<'a> {
     /// Whether the limit was passed since the last place where brackets are closed.
     too_deep: bool,
     message: Message,
-    after_item_word: bool,
     line_start: bool,
     out: Scan,
 }
@@ -117,7 +112,6 @@ impl Scanner<'_> {
             b'0'..=b'9' | b'-' if self.message == Message::AfterScore => self.score(),
             _ => {
                 self.message = Message::No;
-                self.after_item_word = false;
                 self.at += self.text[self.at..].chars().next().map_or(1, char::len_utf8);
             }
         }
@@ -134,12 +128,11 @@ impl Scanner<'_> {
         }
         let field = start > 0 && self.bytes[start - 1] == b'.';
         self.message = match (word, self.message) {
-            ("alert", _) if !self.after_item_word && !field => Message::AfterAlert,
+            ("alert", _) if !field => Message::AfterAlert,
             ("score", Message::AfterAlert | Message::AfterSeverity) => Message::AfterScore,
             (_, Message::AfterAlert) if !words::KEYWORDS.contains(&word) => Message::AfterSeverity,
             _ => Message::No,
         };
-        self.after_item_word = ITEM_WORDS.contains(&word);
     }
 
     /// The number of a score, as the grammar reads it.
@@ -185,7 +178,6 @@ impl Scanner<'_> {
     /// A text in which braces are characters.
     fn plain_text(&mut self) {
         let start = self.at;
-        self.after_item_word = false;
         self.at += 1;
         loop {
             match self.bytes.get(self.at) {
@@ -201,7 +193,6 @@ impl Scanner<'_> {
     fn template(&mut self) {
         let start = self.at;
         self.message = Message::No;
-        self.after_item_word = false;
         self.at += 1;
         self.template_from(start);
     }
@@ -236,7 +227,6 @@ impl Scanner<'_> {
     fn quoted_name(&mut self) {
         let start = self.at;
         self.message = if self.message == Message::AfterAlert { Message::AfterSeverity } else { Message::No };
-        self.after_item_word = false;
         let rest = &self.bytes[start + 1..];
         match memchr::memchr2(b'`', b'\n', rest).map(|n| (n, rest[n])) {
             Some((n, b'`')) => self.at = start + n + 2,
@@ -249,7 +239,6 @@ impl Scanner<'_> {
 
     fn push(&mut self, bracket: u8) {
         self.message = Message::No;
-        self.after_item_word = false;
         if self.open.iter().filter(|(b, _)| *b != b'"').count() >= DEPTH_MAX && !self.too_deep {
             self.too_deep = true;
             let problem =
@@ -269,7 +258,6 @@ impl Scanner<'_> {
 
     fn pop(&mut self, bracket: u8) {
         self.message = Message::No;
-        self.after_item_word = false;
         let opening = match bracket {
             b')' => b'(',
             b']' => b'[',
@@ -302,7 +290,9 @@ impl Scanner<'_> {
 
     /// Where no bracket can be open any more.
     fn close_all(&mut self) {
-        self.too_deep = false;
+        if std::mem::take(&mut self.too_deep) {
+            self.open.clear();
+        }
         if let Some(&(bracket, start)) = self.open.last() {
             let bracket = char::from(bracket);
             let span = Span::new(self.file, start..start + 1);
@@ -337,7 +327,7 @@ impl Scanner<'_> {
 
     /// One problem for all of them: a binary file would give thousands.
     fn control_characters(&mut self) {
-        let mut bad = self.text.char_indices().filter(|(_, c)| !is_text(*c));
+        let mut bad = self.text.char_indices().filter(|(_, c)| words::is_unreadable(*c));
         let Some((at, first)) = bad.next() else { return };
         let others = bad.count();
         let what = if first == char::REPLACEMENT_CHARACTER {
@@ -352,11 +342,4 @@ impl Scanner<'_> {
             .help("a rule file is plain UTF-8 text; write such characters in texts as `\\u{…}`");
         self.out.problems.push((at, problem));
     }
-}
-
-/// Whether a character may stand in a rule file. Characters that change the direction of writing may not: with them
-/// a rule reads otherwise than it runs.
-fn is_text(c: char) -> bool {
-    let turns_writing = matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{200E}' | '\u{200F}');
-    matches!(c, '\n' | '\r' | '\t') || !(c.is_control() || turns_writing || c == char::REPLACEMENT_CHARACTER)
 }

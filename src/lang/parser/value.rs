@@ -38,6 +38,9 @@ const OTHER_UNITS: &[(&str, Unit)] =
 const OFFERED: &[&str] =
     &["ms", "milliseconds", "s", "seconds", "min", "minutes", "minute", "hours", "hour", "days", "day", "second"];
 
+/// What is said where a unit of time is missing or unknown.
+pub(super) const TIME_UNITS_HELP: &str = "the units of time are ms, s (seconds), m (minutes), h (hours) and d (days)";
+
 /// How many `list of` may stand in a row.
 const LIST_DEPTH_MAX: usize = 8;
 
@@ -114,14 +117,12 @@ impl Builder<'_> {
             hex => {
                 let digits = hex.trim_start_matches("u{").trim_end_matches('}');
                 let character = u32::from_str_radix(digits, 16).ok().and_then(char::from_u32);
-                character.map(String::from).unwrap_or_else(|| {
-                    let span = self.span(part);
-                    self.refuse(
-                        Diagnostic::new(Code::NumberRange, span, format!("`{written}` is no character"))
-                            .at("no character has this number"),
-                    );
-                    String::new()
-                })
+                if character.is_none() {
+                    let problem =
+                        Diagnostic::new(Code::NumberRange, self.span(part), format!("`{written}` is no character"));
+                    self.refuse(problem.at("no character has this number"));
+                }
+                character.map(String::from).unwrap_or_default()
             }
         }
     }
@@ -175,6 +176,17 @@ impl Builder<'_> {
         Spanned::new(Duration { ms: total.unwrap_or(0) }, span)
     }
 
+    /// A duration that is a number alone.
+    pub(super) fn without_unit(&mut self, pair: &Pair<'_>) -> Spanned<Duration> {
+        let span = self.span(pair);
+        self.refuse(
+            Diagnostic::new(Code::UnknownUnit, span, "a unit of time is missing")
+                .at("a unit is expected after this")
+                .help(TIME_UNITS_HELP),
+        );
+        Spanned::new(Duration { ms: 0 }, span)
+    }
+
     /// `30 minutes` in ms; none after an error.
     fn duration_part(&mut self, pair: Pair<'_>) -> Option<i64> {
         let span = self.span(&pair);
@@ -205,7 +217,7 @@ impl Builder<'_> {
             let span = self.span(word);
             let problem = Diagnostic::new(Code::UnknownUnit, span, format!("`{written}` is no unit of time"))
                 .at("not a unit of time")
-                .help("the units of time are ms, s (seconds), m (minutes), h (hours) and d (days)")
+                .help(TIME_UNITS_HELP)
                 .did_you_mean(span, written, OFFERED.iter().copied());
             // With the unit that was probably meant, what is wrong beside it comes to light too.
             let meant = problem.fix.as_ref().and_then(|fix| known(&fix.replacement));

@@ -77,7 +77,9 @@ mod tests {
 
     fn held(positions: &[InboxPosition]) -> Held {
         let mut held = Held::default();
-        positions.iter().for_each(|position| held.add(*position));
+        for position in positions {
+            held.add(*position);
+        }
         held
     }
 

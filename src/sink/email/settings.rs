@@ -136,7 +136,7 @@ impl EmailSettings {
                 "use the address of a mailing list",
             ));
         }
-        if self.timeout < Duration::from_millis(100) || self.timeout > Duration::from_secs(600) {
+        if self.timeout < Duration::from_millis(100) || self.timeout > Duration::from_mins(10) {
             errors.push(EmailSettingsError::new(
                 "timeout",
                 format!("is {:?}", self.timeout),

@@ -30,7 +30,7 @@ const GRACE: Duration = Duration::from_secs(3);
 /// Undelivered mails at which the inbox is left alone.
 const OUTBOX_MAX: usize = 100;
 /// Trouble with the server is said once in this time.
-const SAY_EVERY: Duration = Duration::from_secs(60);
+const SAY_EVERY: Duration = Duration::from_mins(1);
 /// How long an acknowledgement may wait for others.
 const ACKNOWLEDGE_EVERY: Duration = Duration::from_secs(1);
 
@@ -255,13 +255,7 @@ impl<M: Mailer, I: AlertInbox, D: DeadLetter> Runner<M, I, D> {
             biased;
             () = self.stop.asked() => {}
             () = at(wake) => {}
-            delivery = self.inbox.next(), if reading => match delivery {
-                Some(delivery) => self.take(delivery),
-                None => {
-                    self.ended = true;
-                    self.throttle.close(Instant::now());
-                }
-            },
+            delivery = self.inbox.next(), if reading => self.received(delivery),
         }
     }
 
@@ -271,6 +265,15 @@ impl<M: Mailer, I: AlertInbox, D: DeadLetter> Runner<M, I, D> {
         let digest = self.throttle.next_due(now).map(|due| due.max(self.gate.opens(now)));
         let gate = (!self.gate.is_open()).then(|| self.gate.opens(now));
         [mail, digest, gate, self.acknowledge_at].into_iter().flatten().min()
+    }
+
+    fn received(&mut self, delivery: Option<Delivery>) {
+        if let Some(delivery) = delivery {
+            self.take(delivery);
+        } else {
+            self.ended = true;
+            self.throttle.close(Instant::now());
+        }
     }
 
     fn take(&mut self, Delivery { record, position }: Delivery) {
@@ -501,14 +504,22 @@ impl Gate {
     fn failed(&mut self, sink: &str, error: &SendError, now: Instant, delay: Duration) {
         self.failures = self.failures.saturating_add(1);
         self.closed_until = Some(now + delay);
-        if self.said.is_some_and(|said| now < said + SAY_EVERY) {
+        if !self.may_say(now) {
             return;
         }
-        self.said = Some(now);
         match error {
             SendError::Unreachable(_) => tracing::warn!(sink, %error, "mails wait"),
             SendError::Unusable(_) => tracing::error!(sink, %error, "mails wait until somebody changes this"),
         }
+    }
+
+    /// Whether a minute has passed since the last word about the server.
+    fn may_say(&mut self, now: Instant) -> bool {
+        let may = self.said.is_none_or(|said| now >= said + SAY_EVERY);
+        if may {
+            self.said = Some(now);
+        }
+        may
     }
 
     fn succeeded(&mut self, sink: &str) {
@@ -559,5 +570,18 @@ async fn at(time: Option<Instant>) {
     match time {
         Some(time) => sleep_until(time).await,
         None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn trouble_is_said_once_a_minute() {
+        let mut gate = Gate::default();
+        let start = Instant::now();
+        let said = (0..300).filter(|second| gate.may_say(start + Duration::from_secs(*second))).count();
+        assert_eq!(said, 5);
     }
 }

@@ -142,7 +142,12 @@ impl Smtp {
     }
 
     async fn deliver(&self, connection: &mut AsyncSmtpConnection, mail: &Mail) -> Result<(), Trouble> {
-        self.answer(connection.command(Data)).await?;
+        // Any 2xx or 3xx counts as fine for lettre. Only 354 here shows that questions and answers are in step, which
+        // a reply smuggled in before STARTTLS would undo.
+        let reply = self.answer(connection.command(Data)).await?;
+        if !reply.has_code(354) {
+            return Err(Trouble::Lost(format!("reply {} to DATA", reply.code())));
+        }
         self.answer(connection.message(&mail.bytes)).await?;
         Ok(())
     }

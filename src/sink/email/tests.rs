@@ -228,7 +228,7 @@ async fn after_a_day_of_silence_the_mail_goes_to_the_dead_letters() {
     bench.storm("r", 0..1);
     let (world, summary) = bench.finish().await;
     let world = world.lock().expect("no panic");
-    let day = Duration::from_secs(24 * 3600);
+    let day = Duration::from_hours(24);
     assert!(began.elapsed() >= day && began.elapsed() < day + Duration::from_secs(301), "{:?}", began.elapsed());
     assert_eq!(world.dead.len(), 1);
     assert!(world.dead[0].reason.contains("given up after retries: timed out"), "{}", world.dead[0].reason);
@@ -239,7 +239,7 @@ async fn after_a_day_of_silence_the_mail_goes_to_the_dead_letters() {
 
 #[tokio::test(start_paused = true)]
 async fn the_inbox_is_read_on_after_a_mail_was_given_up() {
-    let day = Duration::from_secs(24 * 3600);
+    let day = Duration::from_hours(24);
     let began = Instant::now();
     let verdict = move |_, _: &[Address]| {
         if began.elapsed() < day + 350 * SECOND {
@@ -262,7 +262,7 @@ async fn the_inbox_is_read_on_after_a_mail_was_given_up() {
 async fn a_refused_login_holds_for_ever_and_loses_nothing() {
     let began = Instant::now();
     let verdict = move |_, _: &[Address]| {
-        if began.elapsed() < Duration::from_secs(48 * 3600) {
+        if began.elapsed() < Duration::from_hours(48) {
             Err(SendError::Unusable("535 wrong password".to_owned()))
         } else {
             Ok(Vec::new())
@@ -334,7 +334,7 @@ async fn a_storm_becomes_digests_with_exact_totals() {
     // The sixth alert waits in the digest.
     assert_eq!(bench.last_acknowledged(), Some(4));
     bench.storm("noisy", 1_000..1_500);
-    tokio::time::sleep(Duration::from_secs(60)).await;
+    tokio::time::sleep(Duration::from_mins(1)).await;
     expected.push("[high] noisy: 1495 alerts".to_owned());
     assert_eq!(bench.subjects(), expected);
     assert_eq!(bench.last_acknowledged(), Some(1_500));
@@ -363,7 +363,7 @@ async fn the_hourly_limit_is_kept_and_told_and_no_alert_is_lost() {
             bench.give(record(next, &format!("rule{rule}")));
             next += 1;
         }
-        tokio::time::sleep(Duration::from_secs(60)).await;
+        tokio::time::sleep(Duration::from_mins(1)).await;
     }
     let (world, summary) = bench.finish().await;
     let world = world.lock().expect("no panic");
@@ -405,7 +405,7 @@ struct Tarpit;
 
 impl Mailer for Tarpit {
     async fn send(&mut self, _: &Mail, _: &[Address]) -> Result<Vec<Refusal>, SendError> {
-        tokio::time::sleep(Duration::from_secs(3600)).await;
+        tokio::time::sleep(Duration::from_hours(1)).await;
         Ok(Vec::new())
     }
 }
@@ -482,7 +482,9 @@ fn the_same_alert_and_the_same_digest_have_the_same_id() {
     let composer = composer();
     let digest = |ids: &[u64]| {
         let mut digest = Digest::new("r");
-        ids.iter().for_each(|n| digest.add(record(*n, "r"), InboxPosition { partition: 0, offset: *n }));
+        for &offset in ids {
+            digest.add(record(offset, "r"), InboxPosition { partition: 0, offset });
+        }
         composer.digest(&Bundle { digests: vec![digest], capped: false }).message_id
     };
     assert_eq!(composer.alert(&record(1, "r")).message_id, composer.alert(&record(1, "other")).message_id);

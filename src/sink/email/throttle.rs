@@ -13,8 +13,8 @@ use tokio::time::Instant;
 use crate::sink::email::digest::Digest;
 use crate::sink::email::ledger::Held;
 
-const MINUTE: Duration = Duration::from_secs(60);
-const HOUR: Duration = Duration::from_secs(3600);
+const MINUTE: Duration = Duration::from_mins(1);
+const HOUR: Duration = Duration::from_hours(1);
 /// When so many rules are remembered, those that are calm are forgotten.
 const RULES_BEFORE_PRUNING: usize = 1_000;
 

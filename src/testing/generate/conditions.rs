@@ -1,12 +1,14 @@
 //! Random conditions over the fields and steps in sight. Most hold more often than not: a rule needs all of its
 //! conditions to alert.
 
+use super::streams::UNIT_MS;
 use super::tape::Tape;
 use super::tree::{
-    among, boolean, calculate, call, compare, expr, field, integer, is_missing, measured, negate, not, number, text,
+    among, boolean, calculate, call, compare, duration, expr, field, integer, is_missing, measured, negate, not,
+    number, over_window, text,
 };
 use super::types;
-use crate::lang::ast::{Arithmetic, Compare, Expr, ExprKind, Unit};
+use crate::lang::ast::{Arithmetic, Compare, Duration, Expr, ExprKind, Spanned, Unit, Window};
 
 /// A step that a condition can name.
 pub(super) struct Visible {
@@ -22,6 +24,8 @@ pub(super) struct Sight {
     /// What its own step is called.
     pub(super) own: Option<&'static str>,
     pub(super) earlier: Vec<Visible>,
+    /// Whether it may look at windows.
+    pub(super) windows: bool,
 }
 
 /// A condition; the simplest is one comparison.
@@ -39,6 +43,9 @@ pub(super) fn condition(tape: &mut Tape, sight: &Sight) -> Expr {
 }
 
 fn atom(tape: &mut Tape, sight: &Sight) -> Expr {
+    if sight.windows && tape.percent(50) {
+        return windowed(tape, sight);
+    }
     let family = tape.below(20);
     let of_step = (family >= 9 && !sight.earlier.is_empty()).then(|| about_step(tape, sight)).flatten();
     match family {
@@ -237,6 +244,49 @@ fn about_repeated(tape: &mut Tape, sight: &Sight, step: &Visible) -> Expr {
         6 => compare(sight.own(tape, "country"), equality(tape), over("first", "country")),
         7 => compare(sight.own(tape, "n"), any_order(tape), over("last", "n")),
         _ => is_missing(over("sum", "n"), !tape.percent(30)),
+    }
+}
+
+fn some_window(tape: &mut Tape) -> Window {
+    let over = some_duration(tape).node;
+    match tape.below(4) {
+        0 | 1 => Window::Over(over),
+        2 => Window::Previous(over),
+        _ => Window::Last(tape.pick(&[2, 3, 5])),
+    }
+}
+
+fn some_duration(tape: &mut Tape) -> Spanned<Duration> {
+    duration(tape.pick(&[3, 1, 2, 5, 10]) * UNIT_MS)
+}
+
+/// An aggregate over a window, of a type that the rule names, or `is new`.
+fn windowed(tape: &mut Tape, sight: &Sight) -> Expr {
+    let types: Vec<&str> =
+        sight.types.iter().chain(sight.earlier.iter().flat_map(|step| &step.types)).copied().collect();
+    let of = tape.pick(&types);
+    let window = some_window(tape);
+    let over = |function: &str, path: &str| over_window(function, field(&format!("{of}.{path}")), None, window);
+    match tape.below(11) {
+        0 => compare(over_window("count", field(of), None, window), order(tape), integer(2)),
+        1 => compare(over("sum", "amount"), order(tape), integer(2)),
+        2 => compare(over("distinct", "country"), any_order(tape), integer(1)),
+        3 => {
+            let inside = compare(field("country"), equality(tape), text("DE"));
+            compare(over_window("count", field(of), Some(inside), window), order(tape), integer(2))
+        }
+        4 => compare(over("average", "amount"), order(tape), integer(1)),
+        5 => compare(over("minimum", "n"), any_order(tape), integer(0)),
+        6 => compare(sight.own(tape, "amount"), order(tape), over("maximum", "amount")),
+        // No population of the streams' amounts has just this deviation, so rounding decides nothing.
+        7 => compare(over("deviation", "amount"), order(tape), number(0.3)),
+        8 => compare(sight.own(tape, "country"), equality(tape), over("first", "country")),
+        9 => compare(over("last", "n"), any_order(tape), integer(1)),
+        _ => {
+            let path = tape.pick(&["device.id", "country", "n"]);
+            let operand = sight.own(tape, path);
+            expr(ExprKind::IsNew { operand, over: some_duration(tape) })
+        }
     }
 }
 

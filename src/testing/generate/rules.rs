@@ -8,13 +8,14 @@ use super::tape::Tape;
 use super::tree::{duration, name, path, spanned};
 use super::types::{self, RENAMED, RULED};
 use crate::lang::ast::{
-    Absence, Alert, Count, Duration, Expr, File, Item, KeyPart, Name, Pattern, Rule, Sequence, Spanned, Step, Unless,
+    Absence, Alert, Count, Duration, Expr, File, Held, Item, KeyPart, Name, Pattern, Rule, Sequence, Spanned, Step,
+    Unless,
 };
 
 /// The declarations and one to three rules.
-pub(super) fn file(tape: &mut Tape) -> File {
+pub(super) fn file(tape: &mut Tape, windows: bool) -> File {
     let rules = tape.pick(&[1, 1, 1, 2, 3]);
-    let rules = (1..=rules).map(|number| Item::Rule(rule(tape, number)));
+    let rules = (1..=rules).map(|number| Item::Rule(rule(tape, number, windows)));
     let rules: Vec<Item> = rules.collect();
     File { items: types::declarations().chain(rules).map(spanned).collect(), ..File::default() }
 }
@@ -58,10 +59,12 @@ struct Shapes {
     steps: usize,
     unless: usize,
     absence: bool,
+    /// Whether conditions may look at windows.
+    windows: bool,
 }
 
 impl Shapes {
-    fn new(tape: &mut Tape) -> Shapes {
+    fn new(tape: &mut Tape, windows: bool) -> Shapes {
         // Few types a rule: steps that could take each other's events are where engines go wrong.
         let palette = [(); 3].map(|()| tape.pick(&RULED));
         let steps = tape.pick(&[1, 2, 2, 2, 3, 3, 4]);
@@ -78,7 +81,7 @@ impl Shapes {
             types: some_types(tape, &palette),
             name: Some(name).filter(|_| tape.percent(60)),
         });
-        Shapes { all: all.collect(), steps, unless, absence }
+        Shapes { all: all.collect(), steps, unless, absence, windows }
     }
 
     /// What a clause is called in conditions: its name; or its type, if that says which clause is meant.
@@ -99,6 +102,7 @@ impl Shapes {
             types: self.all[at].types.clone(),
             own: self.called(at),
             earlier: (0..at.min(self.steps)).filter_map(visible).collect(),
+            windows: self.windows,
         }
     }
 
@@ -109,7 +113,7 @@ impl Shapes {
     }
 }
 
-fn rule(tape: &mut Tape, number: usize) -> Rule {
+fn rule(tape: &mut Tape, number: usize, windows: bool) -> Rule {
     // Short decisions first: what a short tape leaves out is the tail of the conditions.
     let every = tape.percent(40);
     let at_most_once = tape.percent(25).then(|| units(tape, 12));
@@ -117,7 +121,7 @@ fn rule(tape: &mut Tape, number: usize) -> Rule {
     let quiet = units(tape, 5);
     let bounded = tape.percent(50);
     let keys = tape.below(20);
-    let shapes = Shapes::new(tape);
+    let shapes = Shapes::new(tape, windows);
     let steps: Vec<Step> = (0..shapes.steps).map(|at| step(tape, &shapes, at)).collect();
     let unless = (0..shapes.unless).map(|at| unless(tape, &shapes, shapes.steps + at)).collect();
     let absence = shapes.absence.then(|| absence(tape, &shapes, quiet));
@@ -160,14 +164,22 @@ fn key_parts(choice: usize, shapes: &Shapes) -> Vec<KeyPart> {
 
 fn step(tape: &mut Tape, shapes: &Shapes, at: usize) -> Step {
     let shape = &shapes.all[at];
+    let condition = shapes.condition(tape, at);
+    // "`where c for D`, in rules of one step."
+    let alone = shapes.all.len() == 1 && shape.count.is_none();
+    let held = (shapes.windows && alone && condition.is_some() && tape.percent(40)).then(|| held(tape));
     Step {
         next: shape.next,
         count: shape.count.map(spanned),
         types: shape.types(),
         name: shape.name(),
-        condition: shapes.condition(tape, at),
-        held: None,
+        condition,
+        held,
     }
+}
+
+fn held(tape: &mut Tape) -> Held {
+    Held { duration: units(tape, 3), gap: tape.percent(40).then(|| units(tape, 3)) }
 }
 
 fn unless(tape: &mut Tape, shapes: &Shapes, at: usize) -> Unless {

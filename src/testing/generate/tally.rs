@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Case, types};
-use crate::lang::ast::{Arithmetic, Compare, Expr, ExprKind, Item, Name, Pattern, Rule, Sequence, Step, Unit};
+use crate::lang::ast::{Arithmetic, Compare, Expr, ExprKind, Item, Name, Pattern, Rule, Sequence, Step, Unit, Window};
 
 /// Counts the cases that alert, and the constructs that occurred.
 #[derive(Clone, Debug, Default)]
@@ -105,6 +105,9 @@ const CONSTRUCTS: [&str; 88] = [
     "no alert",
 ];
 
+/// What must occur beside in rules that look at windows.
+const WINDOWS: [&str; 7] = ["over", "over the previous", "over the last", "deviation", "is new", "for", "gap"];
+
 impl Tally {
     /// Counts a case that gave so many alerts.
     pub fn add(&mut self, case: &Case, alerts: usize) {
@@ -122,6 +125,11 @@ impl Tally {
     /// The constructs that no case had.
     pub fn absent(&self) -> Vec<&'static str> {
         CONSTRUCTS.into_iter().filter(|construct| !self.occurred.contains_key(*construct)).collect()
+    }
+
+    /// The constructs of windows that no case had.
+    pub fn absent_windows(&self) -> Vec<&'static str> {
+        WINDOWS.into_iter().filter(|construct| !self.occurred.contains_key(*construct)).collect()
     }
 
     /// The share of cases that alert, 0 to 1.
@@ -184,6 +192,8 @@ impl Tally {
             (false, Some(count)) => self.see(count),
             (false, None) => {}
         }
+        self.see_if(step.held.is_some(), "for");
+        self.see_if(step.held.as_ref().is_some_and(|held| held.gap.is_some()), "gap");
         self.add_condition(step.condition.as_ref());
     }
 
@@ -207,6 +217,7 @@ impl Tally {
                 self.see(&call.function.node);
                 let zone = ["hour", "weekday"].contains(&call.function.node.as_str()) && call.args.len() > 1;
                 self.see_if(zone, "time zone");
+                self.add_window(call.window.as_ref().map(|window| window.node));
                 call.args.iter().collect()
             }
             ExprKind::Not(c) => self.with("not", &[c]),
@@ -219,7 +230,8 @@ impl Tally {
             ExprKind::IsMissing { operand, negated } => {
                 self.with(if *negated { "is not missing" } else { "is missing" }, &[operand])
             }
-            ExprKind::Text(_) | ExprKind::Boolean(_) | ExprKind::Lookup { .. } | ExprKind::IsNew { .. } => Vec::new(),
+            ExprKind::Text(_) | ExprKind::Boolean(_) | ExprKind::Lookup { .. } => Vec::new(),
+            ExprKind::IsNew { operand, .. } => self.with("is new", &[operand]),
         };
         for part in parts {
             self.add_expr(part);
@@ -229,6 +241,15 @@ impl Tally {
     fn with<'a>(&mut self, construct: &str, parts: &[&'a Expr]) -> Vec<&'a Expr> {
         self.see(construct);
         parts.to_vec()
+    }
+
+    fn add_window(&mut self, window: Option<Window>) {
+        match window {
+            Some(Window::Over(_)) => self.see("over"),
+            Some(Window::Previous(_)) => self.see("over the previous"),
+            Some(Window::Last(_)) => self.see("over the last"),
+            None => {}
+        }
     }
 
     fn add_unit(&mut self, unit: Option<Unit>) {

@@ -7,21 +7,21 @@ use proptest::prelude::*;
 
 #[derive(Clone, Debug)]
 pub(super) struct Tape {
-    choices: std::vec::IntoIter<u16>,
+    choices: std::vec::IntoIter<u8>,
 }
 
 impl Tape {
     /// Tapes of at most so many choices; few are much shorter.
     pub(super) fn any(longest: usize) -> impl Strategy<Value = Tape> {
-        let full = proptest::collection::vec(any::<u16>(), longest);
-        let short = proptest::collection::vec(any::<u16>(), 0..=longest);
+        let full = proptest::collection::vec(any::<u8>(), longest);
+        let short = proptest::collection::vec(any::<u8>(), 0..=longest);
         prop_oneof![1 => short, 9 => full].prop_map(|choices| Tape { choices: choices.into_iter() })
     }
 
-    /// A number below `n`. Lower numbers on the tape never give a higher one.
+    /// A number below `n`, which is at most 100. Lower numbers on the tape never give a higher one.
     pub(super) fn below(&mut self, n: usize) -> usize {
         let choice = usize::from(self.choices.next().unwrap_or(0));
-        (choice * n) >> 16
+        (choice * n) >> 8
     }
 
     /// One of them; the first is the simplest.

@@ -1,7 +1,9 @@
 //! Short ways to write parts of a syntax tree. Nothing has a place in a file.
 
 use crate::diagnostic::Span;
-use crate::lang::ast::{Arithmetic, Call, Compare, Duration, Expr, ExprKind, InSet, Name, Number, Path, Spanned, Unit};
+use crate::lang::ast::{
+    Arithmetic, Call, Compare, Duration, Expr, ExprKind, InSet, Name, Number, Path, Spanned, Unit, Window,
+};
 
 pub(super) fn spanned<T>(node: T) -> Spanned<T> {
     Spanned::new(node, Span::default())
@@ -50,6 +52,12 @@ pub(super) fn number(constant: f64) -> Expr {
 
 pub(super) fn call(function: &str, args: Vec<Expr>) -> Expr {
     expr(ExprKind::Call(Call { function: name(function), args, condition: None, window: None }))
+}
+
+/// `sum(purchase.amount where c) over 10 minutes`.
+pub(super) fn over_window(function: &str, arg: Expr, condition: Option<Expr>, window: Window) -> Expr {
+    let window = Some(spanned(window));
+    expr(ExprKind::Call(Call { function: name(function), args: vec![arg], condition, window }))
 }
 
 pub(super) fn compare(left: Expr, operator: Compare, right: Expr) -> Expr {

@@ -57,8 +57,8 @@ impl Scope<'_> {
         self.value(condition).holds()
     }
 
-    /// "A bare field is the field of the event being tested; `a.field` is the field of the earlier step `a`." "The first part of a
-    /// dotted name is a step if there is one."
+    /// "A bare field is the field of the event being tested; `a.field` is the field of the earlier step `a`." "The
+    /// first part of a dotted name is a step if there is one."
     fn field(&self, path: &Path) -> Val {
         let path = names(path);
         if let [first, field @ ..] = &path[..]
@@ -72,8 +72,8 @@ impl Scope<'_> {
         self.world.field(self.event, &path)
     }
 
-    /// The step of a name. In a step's own condition its own name is the event at hand, also where it is repeated: each event
-    /// is judged alone.
+    /// The step of a name. In a step's own condition its own name is the event at hand, also where it is repeated:
+    /// each event is judged alone.
     pub(super) fn step(&self, name: &str) -> Option<StepEvents<'_>> {
         if self.own == Some(name) {
             return Some(StepEvents { name: self.own?, repeated: false, events: std::slice::from_ref(&self.event) });

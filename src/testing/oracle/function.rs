@@ -53,8 +53,8 @@ pub(super) fn value(name: &str, arguments: &[Val]) -> Val {
     }
 }
 
-/// `speed(a, b)`: the distance between the single points of two events, by the time between them, in km/h. "At equal times
-/// and a distance > 0 it exceeds every number."
+/// `speed(a, b)`: the distance between the single points of two events, by the time between them, in km/h. "At equal
+/// times and a distance > 0 it exceeds every number."
 pub(super) fn speed(scope: &Scope, call: &Call) -> Val {
     let events = call.args.iter().map(|argument| {
         let ExprKind::Path(path) = &*argument.node else { panic!("the file is valid: speed takes steps") };

@@ -5,8 +5,9 @@ use super::sequence::{Found, called, label};
 use super::world::World;
 use crate::lang::ast::{Held, Step};
 
-/// The alerts of a rule of one step over a key's events. "c holds on every event of the type for at least D; alerts once, at the
-/// first event at or after D, and re-arms when c fails. Silence does not break the streak; `gap at most G` does."
+/// The alerts of a rule of one step over a key's events. "c holds on every event of the type for at least D; alerts
+/// once, at the first event at or after D, and re-arms when c fails. Silence does not break the streak; `gap at most
+/// G` does."
 pub(super) fn matches(world: &World, step: &Step, held: &Held, events: &[usize]) -> Vec<Found> {
     let time = |event: usize| world.events[event].time_ms;
     let mut found = Vec::new();

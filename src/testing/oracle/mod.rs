@@ -1,7 +1,8 @@
 //! The reference evaluator: what a rule file must say about a stream.
 //!
-//! It goes from the syntax tree straight to the alerts, sentence by sentence along the definition of the language, whose
-//! sentences the comments quote ("section 3" is its section on sequences). It shares no code with the checker, the compiler or the engine.
+//! It goes from the syntax tree straight to the alerts, sentence by sentence along the definition of the language,
+//! whose sentences the comments quote ("section 3" is its section on sequences). It shares no code with the checker,
+//! the compiler or the engine.
 //!
 //! - `world`      the declarations and the stream;
 //! - `value`      values, read from JSON and compared;
@@ -12,8 +13,9 @@
 //! - `held`       `where c for D`;
 //! - `sequence`   the runs of one rule over the events of one key.
 //!
-//! What it does not do: check a file (it takes for granted that the checker accepts it), and `all of`, `each pair of`, sessions, percentiles,
-//! lists, tables, measures, risk, and rules over other rules' alerts: on those it panics rather than guess.
+//! What it does not do: check a file (it takes for granted that the checker accepts it), and judge measures and risks,
+//! which it passes over. On `all of`, `each pair of`, sessions, percentiles, lists, tables and rules over other rules'
+//! alerts it panics rather than guess.
 
 mod aggregate;
 mod expression;
@@ -84,7 +86,8 @@ impl Match {
     }
 }
 
-/// The alerts of all rules of the files over a stream, ordered by alert time, completing event, rule name, first event (section 6).
+/// The alerts of all rules of the files over a stream, ordered by alert time, completing event, rule name, first
+/// event (section 6).
 ///
 /// # Panics
 /// Where a rule uses what the module's description leaves out.
@@ -152,12 +155,15 @@ fn judge_rule(world: &World, rule: &ast::Rule, end: End) -> Vec<Match> {
 /// keep arrival order" (section 3).
 fn by_key(world: &World, rule: &ast::Rule) -> Vec<(Vec<Val>, Vec<usize>)> {
     let named = sequence::named_types(world, rule);
+    let declared = |name: &&str| world.schema.type_id(name).is_some();
+    assert!(named.iter().all(declared), "rule {}: the reference evaluator knows declared types only", rule.name.node);
     let mut keys: Vec<(Vec<Val>, Vec<usize>)> = Vec::new();
     for event in Arrival::new(world.events).order {
-        if !named.contains(&world.events[event].event_type.as_str()) || world.event_type(event).is_none() {
+        if !named.contains(&world.events[event].event_type.as_str()) {
             continue;
         }
-        // Section 2: "An event whose key field is missing is not seen by that rule"; "any part missing hides the event".
+        // Section 2: "An event whose key field is missing is not seen by that rule"; "any part missing hides the
+        // event".
         let Some(key) = key_of(world, rule, event) else { continue };
         match keys.iter_mut().find(|(known, _)| same_key(known, &key)) {
             Some((_, events)) => events.push(event),
@@ -192,7 +198,8 @@ fn named_key(rule: &ast::Rule, key: &[Val]) -> Vec<(String, Json)> {
 }
 
 /// "`at most once per D`: per rule and key, in event time: suppressed if its time < the last sent alert's time + D.
-/// Suppressed ones are counted, and the next alert says how many" (section 6). The alerts are those of one key, in the order in which they come.
+/// Suppressed ones are counted, and the next alert says how many" (section 6). The alerts are those of one key, in
+/// the order in which they come.
 fn suppress(rule: &ast::Rule, matches: Vec<Match>) -> Vec<Match> {
     let Some(period) = &rule.alert.at_most_once else { return matches };
     let mut sent: Vec<Match> = Vec::new();

@@ -1,6 +1,7 @@
 //! The runs of one rule over the events of one key: section 3 of the language's definition.
 //!
-//! Every open run is kept whole, with all its events, and every event is offered to all of them. Nothing is indexed and nothing is shared.
+//! Every open run is kept whole, with all its events, and every event is offered to all of them. Nothing is indexed
+//! and nothing is shared.
 
 use super::expression::{Scope, StepEvents};
 use super::world::World;
@@ -185,8 +186,9 @@ impl Key<'_> {
         }
     }
 
-    /// "Without `every` the run completes at t + D, after all events with time <= t + D and before later ones, and then
-    /// drops all other runs of the rule and key, waiting ones included." The earliest deadline fires first, then the run that started first.
+    /// "Without `every` the run completes at t + D, after all events with time <= t + D and before later ones, and
+    /// then drops all other runs of the rule and key, waiting ones included." The earliest deadline fires first, then
+    /// the run that started first.
     fn fire_timers(&mut self, due: impl Fn(i64) -> bool) {
         loop {
             let waiting = self.runs.iter().enumerate().filter_map(|(at, run)| Some((run.waits_until?, at)));
@@ -238,7 +240,8 @@ impl Key<'_> {
         types.iter().any(|name| name.node == self.world.events[event].event_type)
     }
 
-    /// The steps by their names, with the events that the run has of them. "The fields of a step not bound yet are missing."
+    /// The steps by their names, with the events that the run has of them. "The fields of a step not bound yet are
+    /// missing."
     fn bound_steps<'r>(&'r self, run: &'r Run) -> Vec<StepEvents<'r>> {
         let steps = self.sequence.steps.iter().zip(&run.taken);
         let named = steps.filter_map(|(step, events)| {

@@ -1,7 +1,8 @@
 //! Hand-derived cases, one or more for each sentence of the definition.
 //!
-//! A stream is written `A@0 B@3:7/k2`: an A at minute 0, then a B at minute 3 with `x` 7 and the key k2. The key is `k1` where none
-//! is written and missing where it is `-`. Alerts are written `3:0,1`: at minute 3, of the events 0 and 1.
+//! A stream is written `A@0 B@3:7/k2`: an A at minute 0, then a B at minute 3 with `x` 7 and the key k2. The key is
+//! `k1` where none is written and missing where it is `-`. Alerts are written `3:0,1`: at minute 3, of the events 0
+//! and 1.
 
 use serde_json::{Map, Value as Json, json};
 

@@ -8,8 +8,8 @@ use super::world::World;
 use super::{aggregate, names};
 use crate::lang::ast::{Call, Duration, Expr, ExprKind, InSet, Window};
 
-/// "`agg(X.field where c) over D`: over this key's X events with time in (t - D, t], the event at hand included; `over the
-/// previous D` leaves it out." "`over the last N`: the newest N events of the type."
+/// "`agg(X.field where c) over D`: over this key's X events with time in (t - D, t], the event at hand included;
+/// `over the previous D` leaves it out." "`over the last N`: the newest N events of the type."
 pub(super) fn aggregate(scope: &Scope, call: &Call, window: Window) -> Val {
     let [argument] = &call.args[..] else { panic!("the file is valid: an aggregate in a condition has one argument") };
     let event_type = aggregated_type(scope.world, argument).expect("the file is valid: it is over a type's events");
@@ -35,8 +35,8 @@ pub(super) fn aggregate(scope: &Scope, call: &Call, window: Window) -> Val {
     aggregate::of(&call.function.node, &values.collect::<Vec<_>>())
 }
 
-/// "`f is new over D`: no earlier event of the same type and key with this value has a time > t - D. The first one ever is
-/// new." It is a comparison: of a missing value it is false.
+/// "`f is new over D`: no earlier event of the same type and key with this value has a time > t - D. The first one
+/// ever is new." It is a comparison: of a missing value it is false.
 pub(super) fn is_new(scope: &Scope, operand: &Expr, over: Duration) -> bool {
     let value = scope.value(operand);
     let event_type = &scope.world.events[scope.event].event_type;
@@ -58,14 +58,13 @@ pub(super) fn types<'a>(world: &'a World, condition: &'a Expr) -> Vec<&'a str> {
         }
         ExprKind::Call(call) => within(&call.args.iter().collect::<Vec<_>>()),
         ExprKind::Not(a) | ExprKind::Negate(a) | ExprKind::IsMissing { operand: a, .. } => within(&[a]),
-        ExprKind::IsNew { operand, .. } => within(&[operand]),
         ExprKind::Arithmetic(_, a, b) | ExprKind::Compare(_, a, b) | ExprKind::And(a, b) | ExprKind::Or(a, b) => {
             within(&[a, b])
         }
         ExprKind::In { operand, set: InSet::Values(values), .. } => {
             within(&std::iter::once(operand).chain(values).collect::<Vec<_>>())
         }
-        ExprKind::In { operand, set: InSet::List(_), .. } => within(&[operand]),
+        ExprKind::IsNew { operand, .. } | ExprKind::In { operand, set: InSet::List(_), .. } => within(&[operand]),
         ExprKind::Lookup { key, .. } => within(&[key]),
         ExprKind::Number(..) | ExprKind::Text(_) | ExprKind::Boolean(_) | ExprKind::Path(_) => Vec::new(),
     }

@@ -1,0 +1,45 @@
+//! How runs ended, for those who ask why there was no alert. Kept only on request: it grows with the input.
+
+use crate::engine::runs::Run;
+use crate::event::Position;
+use crate::program::StepId;
+
+/// A run that has ended, or is still open at the end of the input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PastRun {
+    /// The step that it was in; the number of steps when it waited for a final `then no`.
+    pub step: StepId,
+    /// How many events that step had taken.
+    pub taken: u32,
+    /// The time of its first event, in ms.
+    pub start_ms: i64,
+    /// The last time at which it could be open, in ms.
+    pub ends_ms: i64,
+    /// How it ended.
+    pub ended: Ended,
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// It completed.
+    Completed,
+    /// Its `within` passed.
+    Expired,
+    /// An `unless` event came.
+    Unless(Position),
+    /// The very next event of a `then next` did not fit.
+    MissedNext(Position),
+    /// An event that must not come came while it waited for a final `then no`.
+    Cancelled(Position),
+    /// Another run of its key completed, and the rule has no `every`.
+    UsedUp,
+    /// The input ended first.
+    StillOpen,
+}
+
+impl PastRun {
+    pub(super) fn new(run: &Run, ended: Ended) -> PastRun {
+        PastRun { step: run.step, taken: run.taken, start_ms: run.start_ms, ends_ms: run.ends_ms, ended }
+    }
+}

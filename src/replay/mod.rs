@@ -1,0 +1,117 @@
+//! Finite inputs through engines, on one thread or several, with the same alerts in the same order.
+//!
+//! ```text
+//! files -> reader (lines, merged by time) -> decode -> sequencer -> engines by key -> alerts in order
+//! ```
+//! - `events`   the files as one stream of decoded events;
+//! - `single`   all of it on the calling thread;
+//! - `parallel` lines decoded and keys judged by workers, in lockstep of batches.
+//!
+//! Nothing here prints: alerts, refused lines and progress go to an [`Observer`].
+
+mod events;
+mod parallel;
+mod single;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::alert::Alert;
+use crate::decode::{DecodeError, DecodeLimits, FieldNames};
+use crate::engine::{End, InputSettings, LatePolicy, Stats};
+use crate::program::Program;
+use crate::source::{Progress, ReadError};
+
+/// How files are replayed.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// The fields that hold type, time and id.
+    pub names: FieldNames,
+    /// What a message may be.
+    pub limits: DecodeLimits,
+    /// How far events may be out of order, and what is done with later ones.
+    pub input: InputSettings,
+    /// What fires when the input has ended.
+    pub end: End,
+    /// How many threads judge; 0 and 1 are one.
+    pub threads: usize,
+}
+
+/// What a replay has seen.
+#[derive(Clone, Debug, Default)]
+pub struct Summary {
+    /// Events that were decoded.
+    pub events: u64,
+    /// Lines that were refused.
+    pub refused: u64,
+    /// Events that were too late and left out.
+    pub late: u64,
+    /// Alerts that were sent.
+    pub alerts: u64,
+    /// The highest event time, in ms.
+    pub last_ms: Option<i64>,
+    /// What the engines counted.
+    pub stats: Stats,
+    /// Runs that were open at the end.
+    pub open_runs: usize,
+}
+
+/// A line that holds no event.
+#[derive(Debug)]
+pub struct Refused {
+    /// The file, by its place among the arguments.
+    pub file: usize,
+    /// The line, from 1.
+    pub line: u64,
+    /// Why.
+    pub error: DecodeError,
+}
+
+/// Who hears of a replay. An error from it ends the replay.
+pub trait Observer {
+    /// Alerts in their one order.
+    fn alerts(&mut self, alerts: &[Alert]) -> anyhow::Result<()>;
+
+    /// A line that holds no event.
+    fn refused(&mut self, refused: &Refused) -> anyhow::Result<()>;
+
+    /// How far the files have been read, and how many events came of it; now and then.
+    fn progress(&mut self, progress: Progress, events: u64) -> anyhow::Result<()>;
+}
+
+/// How many events are judged before alerts are put in order and handed on.
+const BATCH: usize = 4_096;
+
+/// Replays files, merged by time; at equal times the order of the files, and within a file the order of its lines.
+pub fn replay(
+    program: &Arc<Program>,
+    files: &[PathBuf],
+    settings: &Settings,
+    observer: &mut dyn Observer,
+) -> anyhow::Result<Summary> {
+    if settings.threads > 1 {
+        parallel::replay(program, files, settings, observer)
+    } else {
+        single::replay(program, files, settings, observer)
+    }
+}
+
+/// The names of the files as alerts give them: without their folders, so that a file gives the same alerts wherever it
+/// lies.
+pub fn source_names(files: &[PathBuf]) -> Arc<[String]> {
+    let name = |path: &PathBuf| path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+    files.iter().map(name).collect()
+}
+
+/// Reads a file or opens the next; an error that names it.
+type ReadResult<T> = Result<T, ReadError>;
+
+impl Summary {
+    fn count(&mut self, admission: crate::engine::Admission) {
+        use crate::engine::Admission;
+        match admission {
+            Admission::Accepted | Admission::Raised => {}
+            Admission::Late(LatePolicy::Drop | LatePolicy::DeadLetter | LatePolicy::Process) => self.late += 1,
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! Programs and events to alerts.
+
+mod reference;

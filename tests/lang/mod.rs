@@ -1,0 +1,3 @@
+//! The language from text to text.
+
+mod format;

@@ -1,0 +1,4 @@
+//! Sinks against real conversations.
+
+mod email;
+mod smtp_server;
