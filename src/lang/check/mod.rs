@@ -106,8 +106,7 @@ struct Names {
 impl Names {
     fn collect(files: &[ast::File]) -> Names {
         let dropped = files.iter().flat_map(|file| &file.dropped);
-        let mut names =
-            Names { dropped: dropped.map(|name| name.node.clone()).collect(), ..Names::default() };
+        let mut names = Names { dropped: dropped.map(|name| name.node.clone()).collect(), ..Names::default() };
         for item in items(files) {
             match &item.node {
                 Item::Rule(rule) => drop(names.rules.entry(rule.name.node.clone()).or_insert(rule.name.span)),
