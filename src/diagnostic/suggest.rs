@@ -22,6 +22,12 @@ fn whole_part<'a>(written: &str, candidates: &[&'a str]) -> Option<&'a str> {
     }
 }
 
+/// The distance; a word of three letters or more that begins the other is as near as one edit: `user` means `user_id`.
+fn nearness(written: &str, candidate: &str) -> usize {
+    let begins = written.len() >= 3 && candidate.starts_with(written);
+    distance(written, candidate).min(if begins { 1 } else { usize::MAX })
+}
+
 /// The optimal string alignment distance (Damerau 1964, Levenshtein 1966).
 fn distance(a: &str, b: &str) -> usize {
     let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
@@ -50,6 +56,7 @@ mod tests {
         assert_eq!(closest("contry", ["amount", "country"]), Some("country"));
         assert_eq!(closest("wihtin", ["within", "where"]), Some("within"));
         assert_eq!(closest("USER_ID", ["user_id"]), Some("user_id"));
+        assert_eq!(closest("user", ["amount", "user_id"]), Some("user_id"));
         assert_eq!(closest("zzz", ["amount", "country"]), None);
     }
 
