@@ -7,7 +7,7 @@ pub fn closest<'a>(written: &str, candidates: impl IntoIterator<Item = &'a str>)
     let written = written.to_lowercase();
     let limit = (written.chars().count().max(3)).div_ceil(3).min(4);
     let candidates: Vec<&str> = candidates.into_iter().collect();
-    let near = candidates.iter().map(|candidate| (distance(&written, &candidate.to_lowercase()), *candidate));
+    let near = candidates.iter().map(|candidate| (nearness(&written, &candidate.to_lowercase()), *candidate));
     let nearest = near.filter(|(distance, _)| *distance <= limit).min_by_key(|(distance, _)| *distance);
     nearest.map(|(_, candidate)| candidate).or_else(|| whole_part(&written, &candidates))
 }
