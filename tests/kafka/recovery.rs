@@ -166,7 +166,9 @@ fn copartitioned_topics_are_read_back_together() {
     let broker = Broker::new();
     let name = Broker::unique("together");
     let topics = [format!("{name}-others"), format!("{name}-purchases")];
-    topics.iter().for_each(|topic| broker.create(topic, PARTITIONS));
+    for topic in &topics {
+        broker.create(topic, PARTITIONS);
+    }
     let source = |topic: &str| {
         format!(
             "[[source]]\ntopic = \"{topic}\"\nkey = \"user_id\"\nidle_timeout = \"1s\"\ncopartitioned = \"users\"\n"
