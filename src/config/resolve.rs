@@ -14,6 +14,7 @@ use crate::config::{
     AlertsTo, DeadLettersTo, EventFields, FileSource, InternalTopics, KafkaSettings, Late, Limits, LogFormat,
     LogSettings, Problem, Settings, SinkSettings, Sources, Start, TimeSettings, TopicSource, values,
 };
+use crate::decode::DecodeLimits;
 use crate::diagnostic::closest;
 use crate::program::Severity;
 use crate::secret::Secret;
@@ -105,7 +106,12 @@ impl Checker<'_> {
             http: self.http(raw.http, on_topics),
             limits: Limits {
                 event_bytes_max: self.limit("max_event_bytes", raw.limits.max_event_bytes, EVENT_BYTES_MAX, 64 << 20),
-                event_depth_max: self.limit("max_event_depth", raw.limits.max_event_depth, EVENT_DEPTH_MAX, 512),
+                event_depth_max: self.limit(
+                    "max_event_depth",
+                    raw.limits.max_event_depth,
+                    EVENT_DEPTH_MAX,
+                    DecodeLimits::DEPTH_CEILING,
+                ),
             },
             log: self.log(raw.log.level, raw.log.format),
         };
