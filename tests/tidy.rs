@@ -39,7 +39,10 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("source", &["alert", "config", "secret", "event", "kafka", "telemetry"]),
     // The alerts topic is the outbox: a sink reads it as any topic is read.
     ("sink", &["alert", "config", "secret", "event", "kafka", "telemetry", "source", "program::Severity"]),
-    ("checkpoint", &["alert", "config", "secret", "event"]),
+    ("ruleset", &["lang", "diagnostic", "program"]),
+    ("replay", &["engine", "decode", "source", "alert", "program", "event"]),
+    ("ruletest", &["lang", "engine", "decode", "replay", "source", "alert", "program", "event"]),
+    ("workload", &[]),
     ("telemetry", &[EVERYTHING_BUT_CLI]),
     ("daemon", &[EVERYTHING_BUT_CLI]),
     ("cli", &[EVERYTHING]),

@@ -2,6 +2,8 @@
 //!
 //! Exit codes: 0 fine; 1 findings or failed tests; 2 bad rules; 3 bad configuration or input. A closed pipe is quiet.
 
+#![expect(clippy::doc_markdown, reason = "the doc comments of arguments are help texts, shown as they are")]
+
 mod check;
 mod exit;
 mod fmt;
@@ -20,7 +22,7 @@ use exit::Exit;
 /// Complex event processing and fraud detection: rules that read like English, over Kafka, files and tests.
 #[derive(Debug, Parser)]
 #[command(name = "tripline", version, max_term_width = 100, after_help = EXIT_CODES)]
-pub struct Arguments {
+struct Arguments {
     #[command(subcommand)]
     command: Command,
 }
@@ -38,9 +40,9 @@ enum Command {
     Run(run::Arguments),
 }
 
-/// Runs a subcommand and says how it went.
-pub fn run(arguments: Arguments) -> ExitCode {
-    let result = match arguments.command {
+/// Runs the subcommand that the process's arguments name, and says how it went.
+pub fn main() -> ExitCode {
+    let result = match Arguments::parse().command {
         Command::Check(arguments) => check::run(&arguments),
         Command::Fmt(arguments) => fmt::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),

@@ -71,7 +71,7 @@ impl<'a> Offer<'a> {
 
     /// Offers the event to the open runs of the key. Returns whether a rule without `every` completed, so that the
     /// event may start nothing.
-    pub(super) fn to_open_runs(
+    pub(super) fn offer_to_open_runs(
         &mut self,
         runs: &mut Runs,
         list: &mut RunList,

@@ -82,7 +82,7 @@ impl Fixture {
                     }
                 }
                 (Some(expected), None) => {
-                    failures.push(format!("{ALERTS}:{}: expected, and did not come: {expected}", at + 1))
+                    failures.push(format!("{ALERTS}:{}: expected, and did not come: {expected}", at + 1));
                 }
                 (None, Some(alert)) => failures.push(format!("not expected: {alert}")),
                 (None, None) => {}
@@ -95,8 +95,8 @@ impl Fixture {
     pub fn update(&self, program: &Arc<Program>) -> anyhow::Result<()> {
         let (alerts, _) = self.replay(program)?;
         let path = self.folder.join(ALERTS);
-        let text: String = alerts.iter().map(|alert| format!("{alert}\n")).collect();
-        fs::write(&path, text).map_err(|source| FixtureError::Io { path, source })?;
+        let lines: Vec<String> = alerts.iter().map(Json::to_string).chain([String::new()]).collect();
+        fs::write(&path, lines.join("\n")).map_err(|source| FixtureError::Io { path, source })?;
         Ok(())
     }
 

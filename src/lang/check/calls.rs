@@ -264,6 +264,9 @@ impl Scope<'_> {
             );
             return vec![Typed::unknown(arg.span)];
         }
+        if self.types(who).is_empty() {
+            return vec![Typed::unknown(arg.span)];
+        }
         let Some(point) = self.point_field(who) else {
             let message = format!("{} does not have exactly one point field", self.describe(who));
             self.checker.report(

@@ -85,7 +85,7 @@ impl Scope<'_> {
 
     /// Reports the use of a list or table. Declared ones are refused where they are declared.
     pub(super) fn unknown_lookup(&mut self, name: &ast::Name, what: &str) {
-        if self.checker.names.lookups.contains_key(&name.node) {
+        if self.checker.names.lookups.contains_key(&name.node) || self.checker.is_dropped(&name.node) {
             return;
         }
         let known: Vec<String> = self.checker.names.lookups.keys().cloned().collect();
@@ -125,7 +125,7 @@ impl Scope<'_> {
         let span = path.span();
         match self.resolve(path) {
             Some(Meaning::Value(ty, expr)) => Typed { ty, expr, span },
-            Some(Meaning::Event(_)) => {
+            Some(Meaning::Event) => {
                 let name = path.dotted();
                 self.checker.report(
                     Diagnostic::new(Code::EventAsValue, span, format!("`{name}` is an event, not a value"))
@@ -265,14 +265,12 @@ fn arithmetic_type(operator: ast::Arithmetic, left: &Type, right: &Type) -> Opti
     Some(match (operator, left, right) {
         (Subtract, Type::Time, Type::Time) => DURATION,
         (Add | Subtract, Type::Time, Type::Quantity(Dimension::Duration)) => Type::Time,
-        (_, Type::Time, _) | (_, _, Type::Time) => return None,
         (Add | Subtract, Type::Quantity(a), Type::Quantity(b)) if a == b => left.clone(),
         (Divide, Type::Quantity(a), Type::Quantity(b)) if a == b => Type::Number,
         (Multiply | Divide, Type::Quantity(_), Type::Integer | Type::Number) => left.clone(),
         (Multiply, Type::Integer | Type::Number, Type::Quantity(_)) => right.clone(),
-        (_, Type::Quantity(_), _) | (_, _, Type::Quantity(_)) => return None,
-        (Divide, _, _) => Type::Number,
-        (_, Type::Integer, Type::Integer) => Type::Integer,
-        _ => Type::Number,
+        (Add | Subtract | Multiply, Type::Integer, Type::Integer) => Type::Integer,
+        (_, Type::Integer | Type::Number, Type::Integer | Type::Number) => Type::Number,
+        _ => return None,
     })
 }

@@ -29,5 +29,7 @@ pub(super) fn version(rule: &ast::Rule, declarations: &[String]) -> String {
         hash.update([0]);
         hash.update(declaration.as_bytes());
     }
-    hash.finalize()[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+    let digest: [u8; 32] = hash.finalize().into();
+    let (first, _) = digest.split_first_chunk().expect("a digest has 32 bytes");
+    format!("{:016x}", u64::from_be_bytes(*first))
 }

@@ -23,7 +23,7 @@ mod slots;
 mod steps;
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::diagnostic::{Code, Diagnostic, Severity, Span};
 use crate::lang::ast::{self, Item, Name};
@@ -90,6 +90,8 @@ struct Checker {
     names: Names,
     slots: Slots,
     diagnostics: Vec<Diagnostic>,
+    /// How many uses of names were let pass because what they name could not be read.
+    excused: usize,
 }
 
 /// The names of what is declared beside event types.
@@ -97,11 +99,14 @@ struct Checker {
 struct Names {
     rules: BTreeMap<String, Span>,
     lookups: BTreeMap<String, Span>,
+    /// What could not be read and is told of already: a use is no second error.
+    dropped: BTreeSet<String>,
 }
 
 impl Names {
     fn collect(files: &[ast::File]) -> Names {
-        let mut names = Names::default();
+        let dropped = files.iter().flat_map(|file| &file.dropped);
+        let mut names = Names { dropped: dropped.map(|name| name.node.clone()).collect(), ..Names::default() };
         for item in items(files) {
             match &item.node {
                 Item::Rule(rule) => drop(names.rules.entry(rule.name.node.clone()).or_insert(rule.name.span)),
@@ -121,6 +126,13 @@ impl Checker {
         if !self.diagnostics.contains(&diagnostic) {
             self.diagnostics.push(diagnostic);
         }
+    }
+
+    /// Whether a name is that of an item that could not be read.
+    fn is_dropped(&mut self, name: &str) -> bool {
+        let dropped = self.names.dropped.contains(name);
+        self.excused += usize::from(dropped);
+        dropped
     }
 
     fn not_yet(&mut self, span: Span, what: &str) {

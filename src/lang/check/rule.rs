@@ -39,11 +39,13 @@ pub(super) fn compile(
     tests: &[Collected<'_>],
     conditions: &mut Conditions,
 ) -> Option<Compiled> {
-    let errors = checker.diagnostics.len();
+    let (errors, excused) = (checker.diagnostics.len(), checker.excused);
     let sequence = supported(checker, rule)?;
     let mut builder = Builder::new(checker, rule, sequence);
     let compiled = builder.build();
-    let compiled = compiled.filter(|_| builder.checker.diagnostics[errors..].iter().all(|d| !is_error(d)));
+    let compiled = compiled.filter(|_| {
+        builder.checker.excused == excused && builder.checker.diagnostics[errors..].iter().all(|d| !is_error(d))
+    });
     // The conditions of tests see the rule's names. They come last: what they read is no part of the rule.
     builder.compile_tests(tests, conditions);
     compiled.map(|made| builder.finish(made))
@@ -274,12 +276,37 @@ impl<'a> Builder<'a> {
     fn collect_types(&mut self) {
         let sequence = self.sequence;
         for step in &sequence.steps {
+            if self.is_misspelt_keyword(step) {
+                self.steps.0.push(StepNames::new(None, Vec::new(), false));
+                continue;
+            }
             let types = self.type_ids(&step.types);
             let repeated = count_of(step) > 1 || is_or_more(step);
             self.steps.0.push(StepNames::new(step.name.clone(), types, repeated));
         }
         self.absence_types = sequence.absence.as_ref().map_or_else(Vec::new, |absence| self.type_ids(&absence.types));
         self.unless_types = self.rule.unless.iter().map(|unless| self.type_ids(&unless.types)).collect();
+    }
+
+    /// Reports `on evry login`, which is read as a type `evry` with a step called `login`.
+    fn is_misspelt_keyword(&mut self, step: &ast::Step) -> bool {
+        let ([word], Some(name)) = (step.types.as_slice(), &step.name) else { return false };
+        let schema = &self.checker.schema;
+        if schema.type_id(&word.node).is_some() || schema.type_id(&name.node).is_none() {
+            return false;
+        }
+        let types = schema.types.iter().map(|event_type| event_type.name.as_str());
+        let Some(meant @ ("every" | "next")) = closest(&word.node, types.chain(["every", "next"])) else {
+            return false;
+        };
+        self.checker.report(
+            Diagnostic::new(Code::MisspeltKeyword, word.span, format!("`{}` is no keyword", word.node))
+                .at("not a keyword")
+                .label(name.span, "the type of the step's event")
+                .help(format!("did you mean `{meant}`?"))
+                .fix(word.span, meant),
+        );
+        true
     }
 
     fn type_ids(&mut self, names: &[Name]) -> Vec<TypeId> {
@@ -307,6 +334,9 @@ impl<'a> Builder<'a> {
         let unless = self.rule.unless.iter().map(|unless| &unless.name);
         let names: Vec<&Name> = named.chain(absence).chain(unless).flatten().collect();
         for (at, name) in names.iter().enumerate() {
+            if self.checker.is_misread(name) {
+                continue;
+            }
             if let Some(first) = names[..at].iter().find(|other| other.node == name.node) {
                 self.checker.report(super::duplicate(name, first.span, "step"));
             }
@@ -318,8 +348,13 @@ impl<'a> Builder<'a> {
         let is_type = self.checker.schema.type_id(&name.node).is_some();
         let fields = self.types.iter().flat_map(|id| &self.checker.schema.get(*id).fields);
         let is_field = fields.clone().any(|field| field.path[0] == name.node);
-        if is_type || is_field {
-            let what = if is_type { "an event type" } else { "a field" };
+        let is_time = name.node == "time";
+        if is_type || is_field || is_time {
+            let what = match (is_type, is_field) {
+                (true, _) => "an event type",
+                (_, true) => "a field",
+                _ => "every event's own time",
+            };
             self.checker.report(
                 Diagnostic::new(Code::StepName, name.span, format!("`{}` is the name of {what}", name.node)).help(
                     format!(
@@ -341,6 +376,7 @@ impl<'a> Builder<'a> {
             self.check_renamed(part);
             if self.is_nowhere(part) {
                 ok = false;
+                self.key.push((part.path.dotted(), Type::Unknown));
                 continue;
             }
             let mut common: Option<(Type, TypeId)> = None;
@@ -546,7 +582,7 @@ impl<'a> Builder<'a> {
             Number::Integer(n) => n as f64,
             Number::Float(n) => n,
         };
-        if value < 0.0 || value > 1e9 {
+        if !(0.0..=1e9).contains(&value) {
             self.checker.report(Diagnostic::new(Code::NumberRange, score.span, "a score is from 0 to 1,000,000,000"));
             return None;
         }
@@ -581,6 +617,14 @@ impl<'a> Builder<'a> {
 }
 
 impl Checker {
+    /// Whether this step's name is the type of an event, after a misspelt keyword that is told of already.
+    fn is_misread(&self, name: &Name) -> bool {
+        let explained = |diagnostic: &Diagnostic| {
+            diagnostic.code == Code::MisspeltKeyword && diagnostic.labels.iter().any(|label| label.span == name.span)
+        };
+        self.diagnostics.iter().any(explained)
+    }
+
     /// A declared event type by its name. Reports an unknown one.
     pub(super) fn type_id(&mut self, name: &Name) -> Option<TypeId> {
         let id = self.schema.type_id(&name.node);
@@ -591,6 +635,9 @@ impl Checker {
     }
 
     fn unknown_type(&mut self, name: &str, span: Span) {
+        if self.is_dropped(name) {
+            return;
+        }
         if self.names.rules.contains_key(name) {
             self.not_yet(span, "a rule's alerts as events are");
             return;

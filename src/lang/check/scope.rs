@@ -47,7 +47,7 @@ pub(super) enum Meaning {
     /// A value.
     Value(Type, Expr),
     /// A step, that is: an event.
-    Event(Who),
+    Event,
 }
 
 /// Whose field is read.
@@ -64,11 +64,8 @@ impl Scope<'_> {
     pub(super) fn resolve(&mut self, path: &Path) -> Option<Meaning> {
         let (first, rest) = path.segments.split_first().expect("a path has a segment");
         match self.step_called(&first.node, first.span)? {
-            Some(who) if rest.is_empty() => {
-                if self.own_field(path).is_none() {
-                    return Some(Meaning::Event(who));
-                }
-            }
+            Some(_) if rest.is_empty() && self.own_field(path).is_none() => return Some(Meaning::Event),
+            Some(_) if rest.is_empty() => {}
             Some(who) => {
                 let names: Vec<&str> = rest.iter().map(|segment| segment.node.as_str()).collect();
                 let span = rest[0].span.to(path.span());
@@ -107,6 +104,10 @@ impl Scope<'_> {
 
     /// A field of an event, by its path: its type, and the expression that reads it. Reports what is wrong.
     pub(super) fn field(&mut self, who: Who, path: &[&str], span: Span) -> Option<(Type, Expr)> {
+        // Of an event whose type is unknown nothing is known; that is told where the type is named.
+        if self.types(who).is_empty() {
+            return None;
+        }
         let Some(ty) = self.type_of(who, path) else {
             self.unknown_field(who, path, span);
             return None;

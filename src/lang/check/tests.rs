@@ -157,7 +157,7 @@ fn expectation(
 
 impl Checker {
     fn known_rule(&mut self, name: &ast::Name) {
-        if self.names.rules.contains_key(&name.node) {
+        if self.names.rules.contains_key(&name.node) || self.is_dropped(&name.node) {
             return;
         }
         let known: Vec<String> = self.names.rules.keys().cloned().collect();
