@@ -11,10 +11,9 @@ use crate::config::raw::{
     OneOrMany, RawAlerts, RawConfig, RawDeadLetters, RawEmail, RawHttp, RawSink, RawSource, line_of,
 };
 use crate::config::{
-    AlertsTo, DeadLettersTo, EventFields, FileSource, InternalTopics, KafkaSettings, Late, Limits, LogFormat,
-    LogSettings, Problem, Settings, SinkSettings, Sources, Start, TimeSettings, TopicSource, values,
+    AlertsTo, DeadLettersTo, EVENT_DEPTH_CEILING, EventFields, FileSource, InternalTopics, KafkaSettings, Late, Limits,
+    LogFormat, LogSettings, Problem, Settings, SinkSettings, Sources, Start, TimeSettings, TopicSource, values,
 };
-use crate::decode::DecodeLimits;
 use crate::diagnostic::closest;
 use crate::program::Severity;
 use crate::secret::Secret;
@@ -110,7 +109,7 @@ impl Checker<'_> {
                     "max_event_depth",
                     raw.limits.max_event_depth,
                     EVENT_DEPTH_MAX,
-                    DecodeLimits::DEPTH_CEILING,
+                    EVENT_DEPTH_CEILING,
                 ),
             },
             log: self.log(raw.log.level, raw.log.format),
