@@ -168,6 +168,9 @@ impl Feeds {
         for source in &mut self.sources {
             source.slots.clear();
         }
+        // Partitions that are another copy's now have no lag here.
+        self.metrics.consumer_lag.clear();
+        self.metrics.watermark_lag.clear();
         for (at, entry) in entries.iter_mut().enumerate() {
             for (input, feed) in entry.feeds.iter_mut().enumerate() {
                 *feed = Feed::new(feed.partition.clone(), feed.source);
