@@ -1,5 +1,6 @@
 //! The integration tests, one binary: each more would link librdkafka again.
 
+mod cli;
 mod daemon;
 mod engine;
 mod kafka;

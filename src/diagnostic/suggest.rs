@@ -5,7 +5,8 @@
 /// is a whole part, as `user` is of `user_id` and `category` of `merchant.category`.
 pub fn closest<'a>(written: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let written = written.to_lowercase();
-    let limit = (written.chars().count().max(3)).div_ceil(3).min(4);
+    // Of a name of one letter nothing is left when that is wrong.
+    let limit = written.chars().count().max(3).div_ceil(3).min(4).min(written.chars().count().saturating_sub(1));
     let candidates: Vec<&str> = candidates.into_iter().collect();
     let near = candidates.iter().map(|candidate| (nearness(&written, &candidate.to_lowercase()), *candidate));
     let nearest = near.filter(|(distance, _)| *distance <= limit).min_by_key(|(distance, _)| *distance);
@@ -58,6 +59,8 @@ mod tests {
         assert_eq!(closest("USER_ID", ["user_id"]), Some("user_id"));
         assert_eq!(closest("user", ["amount", "user_id"]), Some("user_id"));
         assert_eq!(closest("zzz", ["amount", "country"]), None);
+        assert_eq!(closest("b", ["a"]), None);
+        assert_eq!(closest("B", ["a", "b"]), Some("b"));
     }
 
     #[test]

@@ -28,7 +28,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::diagnostic::{Code, Diagnostic, Severity, Span};
 use crate::lang::ast::{self, Item, Name};
 use crate::program::{Dispatch, KeyId, KeyPlan, Program, RuleId, TypePlan};
-use crate::schema::Schema;
+use crate::schema::{Schema, TypeId};
 use slots::Slots;
 
 pub use tests::{Expectation, RuleTest, TestCase};
@@ -57,7 +57,7 @@ const RULES_MAX: usize = 100_000;
 /// Checks the files of one rule set together.
 pub fn check(files: &[ast::File]) -> Checked {
     let mut checker = Checker { names: Names::collect(files), ..Checker::default() };
-    checker.schema = declarations::schema(files, &mut checker.diagnostics);
+    checker.schema = declarations::schema(files, &mut checker.diagnostics, &mut checker.names.dropped_fields);
     checker.slots = Slots::new(&checker.schema);
     checker.refuse_unsupported(files);
     checker.refuse_duplicate_rules(files);
@@ -101,6 +101,8 @@ struct Names {
     lookups: BTreeMap<String, Span>,
     /// What could not be read and is told of already: a use is no second error.
     dropped: BTreeSet<String>,
+    /// The fields of an unknown kind, with their types.
+    dropped_fields: BTreeSet<String>,
 }
 
 impl Names {
@@ -135,6 +137,13 @@ impl Checker {
         dropped
     }
 
+    /// Whether a field is declared with a kind that is unknown.
+    fn is_dropped_field(&mut self, type_id: TypeId, path: &str) -> bool {
+        let dropped = self.names.dropped_fields.contains(&format!("{}.{path}", self.schema.get(type_id).name));
+        self.excused += usize::from(dropped);
+        dropped
+    }
+
     fn not_yet(&mut self, span: Span, what: &str) {
         self.report(
             Diagnostic::new(Code::NotYet, span, format!("{what} not supported yet"))
@@ -163,7 +172,10 @@ impl Checker {
         }
         if self.names.rules.len() > RULES_MAX {
             let (_, span) = self.names.rules.last_key_value().expect("there are many");
-            self.report(Diagnostic::new(Code::RuleLimit, *span, format!("there are more than {RULES_MAX} rules")));
+            self.report(
+                Diagnostic::new(Code::RuleLimit, *span, format!("there are more than {RULES_MAX} rules"))
+                    .help("run them as several rule sets"),
+            );
         }
     }
 

@@ -193,11 +193,12 @@ impl<'a> Builder<'a> {
         }
         if sequence.steps.len() > STEPS_MAX {
             let span = self.rule.name.span;
-            self.checker.report(Diagnostic::new(
-                Code::RuleLimit,
-                span,
-                format!("a rule has at most {STEPS_MAX} steps"),
-            ));
+            let steps = sequence.steps.len();
+            self.checker.report(
+                Diagnostic::new(Code::RuleLimit, span, format!("a rule has at most {STEPS_MAX} steps"))
+                    .at(format!("{steps} steps"))
+                    .help("write repeated steps as a count: `then 20 login`"),
+            );
         }
         self.check_last_step();
         self.check_within();
@@ -207,11 +208,13 @@ impl<'a> Builder<'a> {
     fn check_count(&mut self, step: &ast::Step) {
         let Some(count) = &step.count else { return };
         if count.n == 0 || count.n > COUNT_MAX {
-            self.checker.report(Diagnostic::new(
-                Code::BadCount,
-                count.span,
-                format!("a step counts from 1 to {COUNT_MAX} events"),
-            ));
+            let help = match count.n {
+                0 => "what must not come is written `then no … within …`, or `unless …`",
+                _ => "the events of a step are kept until it is complete; count fewer",
+            };
+            self.checker.report(
+                Diagnostic::new(Code::BadCount, count.span, "a step counts from 1 to 10,000 events").help(help),
+            );
         }
     }
 
@@ -220,7 +223,7 @@ impl<'a> Builder<'a> {
         if let Some(count) = last.count.as_ref().filter(|count| count.or_more) {
             self.checker.report(
                 Diagnostic::new(Code::OpenEndedLast, count.span, "`or more` has no end in the last step")
-                    .help(format!("the rule completes at the {}th event: write `{}`", count.n, count.n))
+                    .help(format!("the rule completes as soon as there are {}: write `{}`", count.n, count.n))
                     .fix(count.span, count.n.to_string()),
             );
         }
@@ -267,7 +270,10 @@ impl<'a> Builder<'a> {
 
     fn check_duration(&mut self, duration: &Spanned<ast::Duration>) {
         if duration.ms > DURATION_MS_MAX {
-            self.checker.report(Diagnostic::new(Code::BadDuration, duration.span, "the longest duration is 10 years"));
+            self.checker.report(
+                Diagnostic::new(Code::BadDuration, duration.span, "the longest duration is 10 years")
+                    .help("a rule keeps what it waits for as long as this; choose a shorter time"),
+            );
         }
     }
 
@@ -313,11 +319,14 @@ impl<'a> Builder<'a> {
         let mut ids = Vec::new();
         for name in names {
             match self.checker.type_id(name) {
-                Some(id) if ids.contains(&id) => self.checker.report(Diagnostic::new(
-                    Code::DuplicateName,
-                    name.span,
-                    format!("`{}` is named twice in this step", name.node),
-                )),
+                Some(id) if ids.contains(&id) => self.checker.report(
+                    Diagnostic::new(
+                        Code::DuplicateName,
+                        name.span,
+                        format!("`{}` is named twice in this step", name.node),
+                    )
+                    .help(format!("leave one out; two events one after the other are `2 {}`", name.node)),
+                ),
                 Some(id) => ids.push(id),
                 None => {}
             }
@@ -353,7 +362,7 @@ impl<'a> Builder<'a> {
             let what = match (is_type, is_field) {
                 (true, _) => "an event type",
                 (_, true) => "a field",
-                _ => "every event's own time",
+                _ => "the event's own time",
             };
             self.checker.report(
                 Diagnostic::new(Code::StepName, name.span, format!("`{}` is the name of {what}", name.node)).help(
@@ -397,10 +406,15 @@ impl<'a> Builder<'a> {
             let event = &renamed.segments[0];
             let known = self.checker.type_id(event);
             let named = known.is_some_and(|id| self.types.contains(&id));
-            if renamed.segments.len() < 2 || (known.is_some() && !named) {
+            if renamed.segments.len() < 2 {
                 self.checker.report(
-                    Diagnostic::new(Code::BadKey, renamed.span(), "this does not name a field of an event of the rule")
+                    Diagnostic::new(Code::BadKey, renamed.span(), "this names no field of an event")
                         .help("write the event type and its field: `for each user_id (transfer.sender_id)`"),
+                );
+            } else if known.is_some() && !named {
+                self.checker.report(
+                    Diagnostic::new(Code::BadKey, renamed.span(), format!("`{}` is no event of this rule", event.node))
+                        .help("leave it out: only the events in the rule's steps need its key"),
                 );
             }
         }
@@ -419,6 +433,9 @@ impl<'a> Builder<'a> {
             .flat_map(|id| self.checker.schema.get(*id).fields.iter().map(crate::schema::Field::dotted))
             .collect();
         let (span, written) = (part.path.span(), part.path.dotted());
+        if self.types.iter().any(|id| self.checker.is_dropped_field(*id, &written)) {
+            return true;
+        }
         self.checker.report(
             Diagnostic::new(Code::UnknownField, span, format!("no event of this rule has a field `{written}`"))
                 .help("the key is a field that every event of the rule has")
@@ -433,10 +450,17 @@ impl<'a> Builder<'a> {
         let (event, written, span) = (event_type.name.clone(), names.join("."), part.path.span());
         let Some(field) = event_type.field(&names) else {
             let fields: Vec<String> = event_type.fields.iter().map(crate::schema::Field::dotted).collect();
-            let near = closest(&written, fields.iter().map(String::as_str)).unwrap_or("its_field");
+            if self.checker.is_dropped_field(type_id, &written) {
+                return None;
+            }
+            let near = closest(&written, fields.iter().map(String::as_str));
+            let first = near.or(fields.first().map(String::as_str)).unwrap_or("field");
             self.checker.report(
-                Diagnostic::new(Code::BadKey, span, format!("`{event}` has no field `{written}`"))
-                    .help(format!("if it is called otherwise there, write `{} ({event}.{near})`", part.path.dotted())),
+                Diagnostic::new(Code::BadKey, span, format!("`{event}` has no field `{written}`")).help(format!(
+                    "if it is called otherwise there, say how: `{} ({event}.{first})`; `{event}` has `{}`",
+                    part.path.dotted(),
+                    fields.join("`, `")
+                )),
             );
             return None;
         };
@@ -444,7 +468,10 @@ impl<'a> Builder<'a> {
         self.reads.insert(format!("{event}.{written} {kind}"));
         let ty = Type::from(&kind);
         if matches!(ty, Type::Point | Type::List(_)) {
-            self.checker.report(Diagnostic::new(Code::BadKey, span, format!("{ty} cannot be a key")));
+            self.checker.report(
+                Diagnostic::new(Code::BadKey, span, format!("{ty} cannot be a key"))
+                    .help("a key is text, a number, true or false, a time or an ip address"),
+            );
             return None;
         }
         let (first, of) = common.get_or_insert_with(|| (ty.clone(), type_id)).clone();
@@ -583,7 +610,10 @@ impl<'a> Builder<'a> {
             Number::Float(n) => n,
         };
         if !(0.0..=1e9).contains(&value) {
-            self.checker.report(Diagnostic::new(Code::NumberRange, score.span, "a score is from 0 to 1,000,000,000"));
+            self.checker.report(
+                Diagnostic::new(Code::NumberRange, score.span, "a score is from 0 to 1,000,000,000")
+                    .help("a score adds to the risk of its key; leave it out where it should add nothing"),
+            );
             return None;
         }
         Some(value)

@@ -259,6 +259,9 @@ impl Scope<'_> {
     fn unknown_field(&mut self, who: Who, path: &[&str], span: Span) {
         let written = path.join(".");
         let types = self.types(who);
+        if types.iter().any(|id| self.checker.is_dropped_field(*id, &written)) {
+            return;
+        }
         let with = |id: &TypeId| {
             let event_type = self.checker.schema.get(*id);
             event_type.field(path).map(|field| event_type.fields[field].kind.to_string())
