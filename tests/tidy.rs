@@ -46,7 +46,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("telemetry", &[EVERYTHING_BUT_CLI]),
     ("daemon", &[EVERYTHING_BUT_CLI]),
     ("cli", &[EVERYTHING]),
-    ("testing", &["lang::ast", "event", "schema", "diagnostic"]),
+    ("testing", &["lang::ast", "lang::fmt", "lang::words", "event", "schema", "diagnostic"]),
 ];
 const EVERYTHING: &str = "*";
 const EVERYTHING_BUT_CLI: &str = "* but cli";
