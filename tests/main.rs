@@ -1,5 +1,6 @@
 //! The integration tests, one binary: each more would link librdkafka again.
 
+mod demo;
 mod engine;
 mod kafka;
 mod lang;

@@ -146,7 +146,7 @@ impl Show {
     fn alert(&self, record: &AlertRecord, description: &str, delay_ms: i64) -> String {
         let mut text = String::new();
         let severity = self.paint.severity(&record.severity);
-        let to_whom: Vec<String> = record.key.values().map(plain).collect();
+        let about: Vec<String> = record.key.iter().map(|(name, value)| format!("{name} {}", plain(value))).collect();
         line(&mut text, format_args!(""));
         line(
             &mut text,
@@ -154,12 +154,14 @@ impl Show {
                 "{} {severity} {}  {}",
                 clock(&record.time),
                 self.paint.bold(&record.rule),
-                self.paint.dim(&format!("{description}; to {}, shown after {delay_ms} ms", to_whom.join(", "))),
+                self.paint.dim(&format!("{description} ({}; after {delay_ms} ms)", about.join(", "))),
             ),
         );
         line(&mut text, format_args!("             {}", record.message));
         for event in &record.events {
-            let fields = event.fields.iter().map(|(name, value)| format!("{name} {}", plain(value)));
+            // What all events of an alert have in common is its key, which stands above.
+            let fields = event.fields.iter().filter(|(name, _)| !record.key.contains_key(*name));
+            let fields = fields.map(|(name, value)| format!("{name} {}", plain(value)));
             let fields = fields.collect::<Vec<_>>().join(", ");
             let id = event.id.as_deref().unwrap_or_default();
             line(
@@ -238,7 +240,7 @@ impl Show {
         line(text, format_args!("    demo.rules, tripline.toml, events.ndjson, daemon.log"));
         line(text, format_args!("    mails/  {} mails about alerts of severity high and above", stage.mails().len()));
         line(text, format_args!("\n{}", self.paint.bold("To go on")));
-        line(text, format_args!("  {program} check {folder}/demo.rules"));
+        line(text, format_args!("  {program} test {folder}/demo.rules"));
         line(
             text,
             format_args!(
