@@ -1,8 +1,10 @@
 //! The integration tests, one binary: each more would link librdkafka again.
 
+mod cli;
 mod demo;
 mod engine;
 mod kafka;
 mod lang;
+mod readme;
 mod sink;
 mod tidy;

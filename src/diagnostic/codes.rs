@@ -126,6 +126,4 @@ codes! {
     // W: warnings.
     /// A condition is always false or always true.
     ConstantCondition = "W501" Warning,
-    /// A declared name is used by nothing.
-    UnusedStepName = "W502" Warning,
 }

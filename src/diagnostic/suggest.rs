@@ -1,16 +1,26 @@
 //! "Did you mean": the candidate nearest to what was written.
 
 /// The candidate nearest to `written` by edits of one letter (insert, delete, replace, swap of neighbours), ignoring
-/// case; none where even the nearest is too far to be meant. The first of equals wins.
+/// case; the first of equals wins. Where even the nearest is too far to be meant: the one candidate of which `written`
+/// is a whole part, as `user` is of `user_id` and `category` of `merchant.category`.
 pub fn closest<'a>(written: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let written = written.to_lowercase();
-    let limit = (written.chars().count().max(3)).div_ceil(3).min(4);
-    candidates
-        .into_iter()
-        .map(|candidate| (distance(&written, &candidate.to_lowercase()), candidate))
-        .filter(|(distance, _)| *distance <= limit)
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, candidate)| candidate)
+    // Of a name of one letter nothing is left when that is wrong.
+    let limit = written.chars().count().max(3).div_ceil(3).min(4).min(written.chars().count().saturating_sub(1));
+    let candidates: Vec<&str> = candidates.into_iter().collect();
+    let near = candidates.iter().map(|candidate| (distance(&written, &candidate.to_lowercase()), *candidate));
+    let nearest = near.filter(|(distance, _)| *distance <= limit).min_by_key(|(distance, _)| *distance);
+    nearest.map(|(_, candidate)| candidate).or_else(|| whole_part(&written, &candidates))
+}
+
+/// The only candidate that has the word between its dots and underscores.
+fn whole_part<'a>(written: &str, candidates: &[&'a str]) -> Option<&'a str> {
+    let has_part = |candidate: &&&str| candidate.split(['.', '_']).any(|part| part.eq_ignore_ascii_case(written));
+    let mut found = candidates.iter().filter(has_part);
+    match (found.next(), found.next()) {
+        (Some(only), None) => Some(only),
+        _ => None,
+    }
 }
 
 /// The optimal string alignment distance (Damerau 1964, Levenshtein 1966).
@@ -42,5 +52,14 @@ mod tests {
         assert_eq!(closest("wihtin", ["within", "where"]), Some("within"));
         assert_eq!(closest("USER_ID", ["user_id"]), Some("user_id"));
         assert_eq!(closest("zzz", ["amount", "country"]), None);
+        assert_eq!(closest("b", ["a"]), None);
+        assert_eq!(closest("B", ["a", "b"]), Some("b"));
+    }
+
+    #[test]
+    fn finds_the_name_of_which_a_part_is_written() {
+        assert_eq!(closest("user", ["amount", "user_id"]), Some("user_id"));
+        assert_eq!(closest("category", ["merchant.id", "merchant.category"]), Some("merchant.category"));
+        assert_eq!(closest("merchant", ["merchant.id", "merchant.category"]), None);
     }
 }

@@ -1,3 +1,5 @@
 //! The language from text to text.
 
+mod diagnostics;
 mod format;
+mod functions;

@@ -45,11 +45,14 @@ impl Scope<'_> {
             return Typed::unknown(span);
         };
         if let Some(window) = &call.window {
-            self.checker.report(Diagnostic::new(
-                Code::BadArguments,
-                window.span,
-                format!("`{name}` is no aggregate, so `over` does not apply"),
-            ));
+            self.checker.report(
+                Diagnostic::new(
+                    Code::BadArguments,
+                    window.span,
+                    format!("`{name}` is no aggregate, so `over` does not apply"),
+                )
+                .help("leave `over …` out, or use an aggregate such as `count` or `sum`"),
+            );
             return Typed::unknown(span);
         }
         self.function(definition, call, span)
@@ -127,11 +130,14 @@ impl Scope<'_> {
         let field_span = field[0].span.to(path.span());
         let Some((ty, expr)) = self.field(Who::Step(step), &names, field_span) else { return Typed::unknown(span) };
         let Some(result) = aggregate_type(aggregate, &ty) else {
-            self.checker.report(Diagnostic::new(
-                Code::BadArguments,
-                path.span(),
-                format!("`{}` of {ty} has no meaning", call.function.node),
-            ));
+            self.checker.report(
+                Diagnostic::new(
+                    Code::BadArguments,
+                    path.span(),
+                    format!("`{}` of {ty} has no meaning", call.function.node),
+                )
+                .help("`first`, `last` and `count` work with every kind of field"),
+            );
             return Typed::unknown(span);
         };
         let Expr::Captured(id, capture) = expr else {
@@ -186,7 +192,11 @@ impl Scope<'_> {
             }
             Err(bad) => {
                 let place = args.get(bad.index).map_or(span, |arg| arg.span);
-                self.checker.report(Diagnostic::new(Code::BadConstant, place, bad.reason));
+                self.checker.report(Diagnostic::new(Code::BadConstant, place, bad.reason).help(format!(
+                    "`{}`: {}",
+                    usage(definition),
+                    definition.doc
+                )));
                 Typed::unknown(span)
             }
         }
@@ -262,6 +272,9 @@ impl Scope<'_> {
                 Diagnostic::new(Code::RepeatedStep, arg.span, "this step is several events")
                     .help("compare steps that take one event each"),
             );
+            return vec![Typed::unknown(arg.span)];
+        }
+        if self.types(who).is_empty() {
             return vec![Typed::unknown(arg.span)];
         }
         let Some(point) = self.point_field(who) else {

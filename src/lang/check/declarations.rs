@@ -1,6 +1,6 @@
 //! Event types: their names, their fields, their kinds.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use crate::diagnostic::{Code, Diagnostic, Span};
 use crate::lang::ast::{self, Item, KindName};
@@ -25,8 +25,8 @@ const SYNONYMS: [(&str, &str); 14] = [
     ("geo_point", "point"),
 ];
 
-/// All declared event types.
-pub(super) fn schema(files: &[ast::File], diagnostics: &mut Vec<Diagnostic>) -> Schema {
+/// All declared event types. The fields whose kind is unknown are left out and put into `dropped`: `login.country`.
+pub(super) fn schema(files: &[ast::File], diagnostics: &mut Vec<Diagnostic>, dropped: &mut BTreeSet<String>) -> Schema {
     let mut schema = Schema::default();
     let mut seen: HashMap<&str, Span> = HashMap::new();
     for item in items(files) {
@@ -36,12 +36,12 @@ pub(super) fn schema(files: &[ast::File], diagnostics: &mut Vec<Diagnostic>) -> 
             diagnostics.push(duplicate(&event.name, first, "event"));
             continue;
         }
-        schema.types.push(EventType { name: event.name.node.clone(), fields: fields(event, diagnostics) });
+        schema.types.push(EventType { name: event.name.node.clone(), fields: fields(event, diagnostics, dropped) });
     }
     schema
 }
 
-fn fields(event: &ast::EventDecl, diagnostics: &mut Vec<Diagnostic>) -> Vec<Field> {
+fn fields(event: &ast::EventDecl, diagnostics: &mut Vec<Diagnostic>, dropped: &mut BTreeSet<String>) -> Vec<Field> {
     let mut fields: Vec<Field> = Vec::new();
     let mut seen: HashMap<String, Span> = HashMap::new();
     for declared in &event.fields {
@@ -56,7 +56,10 @@ fn fields(event: &ast::EventDecl, diagnostics: &mut Vec<Diagnostic>) -> Vec<Fiel
                 let path = declared.path.segments.iter().map(|segment| segment.node.clone()).collect();
                 fields.push(Field { path, kind });
             }
-            Err(unknown) => diagnostics.push(unknown_kind(unknown, declared.kind.span)),
+            Err(unknown) => {
+                dropped.insert(format!("{}.{}", event.name.node, declared.path.dotted()));
+                diagnostics.push(unknown_kind(unknown, declared.kind.span));
+            }
         }
     }
     fields

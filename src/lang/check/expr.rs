@@ -85,7 +85,7 @@ impl Scope<'_> {
 
     /// Reports the use of a list or table. Declared ones are refused where they are declared.
     pub(super) fn unknown_lookup(&mut self, name: &ast::Name, what: &str) {
-        if self.checker.names.lookups.contains_key(&name.node) {
+        if self.checker.names.lookups.contains_key(&name.node) || self.checker.is_dropped(&name.node) {
             return;
         }
         let known: Vec<String> = self.checker.names.lookups.keys().cloned().collect();
@@ -151,7 +151,10 @@ impl Scope<'_> {
             (number, _) => whole(as_float(number) * scale),
         };
         if value.is_missing() {
-            self.checker.report(Diagnostic::new(Code::NumberRange, span, "the number is too large"));
+            self.checker.report(
+                Diagnostic::new(Code::NumberRange, span, "the number is too large")
+                    .help("with its unit it is more than a number can hold"),
+            );
         }
         Typed { ty, expr: Expr::Constant(value), span }
     }
@@ -187,7 +190,8 @@ impl Scope<'_> {
                     format!("{} and {} cannot be combined like this", left.ty, right.ty),
                 )
                 .label(left.span, left.ty.to_string())
-                .label(right.span, right.ty.to_string()),
+                .label(right.span, right.ty.to_string())
+                .help("add and subtract values of one unit; multiply and divide by plain numbers"),
             );
             return Typed::unknown(span);
         };
@@ -202,11 +206,14 @@ impl Scope<'_> {
 
     fn not_a_number(&mut self, value: &Typed, span: Span) -> Typed {
         if value.ty != Type::Unknown {
-            self.checker.report(Diagnostic::new(
-                Code::TypeMismatch,
-                value.span,
-                format!("this is {}, and arithmetic needs numbers", value.ty),
-            ));
+            self.checker.report(
+                Diagnostic::new(
+                    Code::TypeMismatch,
+                    value.span,
+                    format!("this is {}, and arithmetic needs numbers", value.ty),
+                )
+                .help("numbers, times and lengths of time can be added, subtracted, multiplied and divided"),
+            );
         }
         Typed::unknown(span)
     }

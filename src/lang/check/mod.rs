@@ -23,12 +23,12 @@ mod slots;
 mod steps;
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::diagnostic::{Code, Diagnostic, Severity, Span};
 use crate::lang::ast::{self, Item, Name};
 use crate::program::{Dispatch, KeyId, KeyPlan, Program, RuleId, TypePlan};
-use crate::schema::Schema;
+use crate::schema::{Schema, TypeId};
 use slots::Slots;
 
 pub use tests::{Expectation, RuleTest, TestCase};
@@ -57,7 +57,7 @@ const RULES_MAX: usize = 100_000;
 /// Checks the files of one rule set together.
 pub fn check(files: &[ast::File]) -> Checked {
     let mut checker = Checker { names: Names::collect(files), ..Checker::default() };
-    checker.schema = declarations::schema(files, &mut checker.diagnostics);
+    checker.schema = declarations::schema(files, &mut checker.diagnostics, &mut checker.names.dropped_fields);
     checker.slots = Slots::new(&checker.schema);
     checker.refuse_unsupported(files);
     checker.refuse_duplicate_rules(files);
@@ -90,6 +90,8 @@ struct Checker {
     names: Names,
     slots: Slots,
     diagnostics: Vec<Diagnostic>,
+    /// How many uses of names were let pass because what they name could not be read.
+    excused: usize,
 }
 
 /// The names of what is declared beside event types.
@@ -97,11 +99,16 @@ struct Checker {
 struct Names {
     rules: BTreeMap<String, Span>,
     lookups: BTreeMap<String, Span>,
+    /// What could not be read and is told of already: a use is no second error.
+    dropped: BTreeSet<String>,
+    /// The fields of an unknown kind, with their types.
+    dropped_fields: BTreeSet<String>,
 }
 
 impl Names {
     fn collect(files: &[ast::File]) -> Names {
-        let mut names = Names::default();
+        let dropped = files.iter().flat_map(|file| &file.dropped);
+        let mut names = Names { dropped: dropped.map(|name| name.node.clone()).collect(), ..Names::default() };
         for item in items(files) {
             match &item.node {
                 Item::Rule(rule) => drop(names.rules.entry(rule.name.node.clone()).or_insert(rule.name.span)),
@@ -121,6 +128,20 @@ impl Checker {
         if !self.diagnostics.contains(&diagnostic) {
             self.diagnostics.push(diagnostic);
         }
+    }
+
+    /// Whether a name is that of an item that could not be read.
+    fn is_dropped(&mut self, name: &str) -> bool {
+        let dropped = self.names.dropped.contains(name);
+        self.excused += usize::from(dropped);
+        dropped
+    }
+
+    /// Whether a field is declared with a kind that is unknown.
+    fn is_dropped_field(&mut self, type_id: TypeId, path: &str) -> bool {
+        let dropped = self.names.dropped_fields.contains(&format!("{}.{path}", self.schema.get(type_id).name));
+        self.excused += usize::from(dropped);
+        dropped
     }
 
     fn not_yet(&mut self, span: Span, what: &str) {
@@ -151,7 +172,10 @@ impl Checker {
         }
         if self.names.rules.len() > RULES_MAX {
             let (_, span) = self.names.rules.last_key_value().expect("there are many");
-            self.report(Diagnostic::new(Code::RuleLimit, *span, format!("there are more than {RULES_MAX} rules")));
+            self.report(
+                Diagnostic::new(Code::RuleLimit, *span, format!("there are more than {RULES_MAX} rules"))
+                    .help("run them as several rule sets"),
+            );
         }
     }
 

@@ -39,11 +39,13 @@ pub(super) fn compile(
     tests: &[Collected<'_>],
     conditions: &mut Conditions,
 ) -> Option<Compiled> {
-    let errors = checker.diagnostics.len();
+    let (errors, excused) = (checker.diagnostics.len(), checker.excused);
     let sequence = supported(checker, rule)?;
     let mut builder = Builder::new(checker, rule, sequence);
     let compiled = builder.build();
-    let compiled = compiled.filter(|_| builder.checker.diagnostics[errors..].iter().all(|d| !is_error(d)));
+    let compiled = compiled.filter(|_| {
+        builder.checker.excused == excused && builder.checker.diagnostics[errors..].iter().all(|d| !is_error(d))
+    });
     // The conditions of tests see the rule's names. They come last: what they read is no part of the rule.
     builder.compile_tests(tests, conditions);
     compiled.map(|made| builder.finish(made))
@@ -191,11 +193,12 @@ impl<'a> Builder<'a> {
         }
         if sequence.steps.len() > STEPS_MAX {
             let span = self.rule.name.span;
-            self.checker.report(Diagnostic::new(
-                Code::RuleLimit,
-                span,
-                format!("a rule has at most {STEPS_MAX} steps"),
-            ));
+            let steps = sequence.steps.len();
+            self.checker.report(
+                Diagnostic::new(Code::RuleLimit, span, format!("a rule has at most {STEPS_MAX} steps"))
+                    .at(format!("{steps} steps"))
+                    .help("write repeated steps as a count: `then 20 login`"),
+            );
         }
         self.check_last_step();
         self.check_within();
@@ -205,11 +208,13 @@ impl<'a> Builder<'a> {
     fn check_count(&mut self, step: &ast::Step) {
         let Some(count) = &step.count else { return };
         if count.n == 0 || count.n > COUNT_MAX {
-            self.checker.report(Diagnostic::new(
-                Code::BadCount,
-                count.span,
-                format!("a step counts from 1 to {COUNT_MAX} events"),
-            ));
+            let help = match count.n {
+                0 => "what must not come is written `then no … within …`, or `unless …`",
+                _ => "the events of a step are kept until it is complete; count fewer",
+            };
+            self.checker.report(
+                Diagnostic::new(Code::BadCount, count.span, "a step counts from 1 to 10,000 events").help(help),
+            );
         }
     }
 
@@ -218,7 +223,7 @@ impl<'a> Builder<'a> {
         if let Some(count) = last.count.as_ref().filter(|count| count.or_more) {
             self.checker.report(
                 Diagnostic::new(Code::OpenEndedLast, count.span, "`or more` has no end in the last step")
-                    .help(format!("the rule completes at the {}th event: write `{}`", count.n, count.n))
+                    .help(format!("the rule completes as soon as there are {}: write `{}`", count.n, count.n))
                     .fix(count.span, count.n.to_string()),
             );
         }
@@ -265,7 +270,10 @@ impl<'a> Builder<'a> {
 
     fn check_duration(&mut self, duration: &Spanned<ast::Duration>) {
         if duration.ms > DURATION_MS_MAX {
-            self.checker.report(Diagnostic::new(Code::BadDuration, duration.span, "the longest duration is 10 years"));
+            self.checker.report(
+                Diagnostic::new(Code::BadDuration, duration.span, "the longest duration is 10 years")
+                    .help("a rule keeps what it waits for as long as this; choose a shorter time"),
+            );
         }
     }
 
@@ -274,6 +282,10 @@ impl<'a> Builder<'a> {
     fn collect_types(&mut self) {
         let sequence = self.sequence;
         for step in &sequence.steps {
+            if self.is_misspelt_keyword(step) {
+                self.steps.0.push(StepNames::new(None, Vec::new(), false));
+                continue;
+            }
             let types = self.type_ids(&step.types);
             let repeated = count_of(step) > 1 || is_or_more(step);
             self.steps.0.push(StepNames::new(step.name.clone(), types, repeated));
@@ -282,15 +294,39 @@ impl<'a> Builder<'a> {
         self.unless_types = self.rule.unless.iter().map(|unless| self.type_ids(&unless.types)).collect();
     }
 
+    /// Reports `on evry login`, which is read as a type `evry` with a step called `login`.
+    fn is_misspelt_keyword(&mut self, step: &ast::Step) -> bool {
+        let ([word], Some(name)) = (step.types.as_slice(), &step.name) else { return false };
+        let schema = &self.checker.schema;
+        if schema.type_id(&word.node).is_some() || schema.type_id(&name.node).is_none() {
+            return false;
+        }
+        let types = schema.types.iter().map(|event_type| event_type.name.as_str());
+        let Some(meant @ ("every" | "next")) = closest(&word.node, types.chain(["every", "next"])) else {
+            return false;
+        };
+        self.checker.report(
+            Diagnostic::new(Code::MisspeltKeyword, word.span, format!("`{}` is no keyword", word.node))
+                .at("not a keyword")
+                .label(name.span, "the type of the step's event")
+                .help(format!("did you mean `{meant}`?"))
+                .fix(word.span, meant),
+        );
+        true
+    }
+
     fn type_ids(&mut self, names: &[Name]) -> Vec<TypeId> {
         let mut ids = Vec::new();
         for name in names {
             match self.checker.type_id(name) {
-                Some(id) if ids.contains(&id) => self.checker.report(Diagnostic::new(
-                    Code::DuplicateName,
-                    name.span,
-                    format!("`{}` is named twice in this step", name.node),
-                )),
+                Some(id) if ids.contains(&id) => self.checker.report(
+                    Diagnostic::new(
+                        Code::DuplicateName,
+                        name.span,
+                        format!("`{}` is named twice in this step", name.node),
+                    )
+                    .help(format!("leave one out; two events one after the other are `2 {}`", name.node)),
+                ),
                 Some(id) => ids.push(id),
                 None => {}
             }
@@ -307,6 +343,9 @@ impl<'a> Builder<'a> {
         let unless = self.rule.unless.iter().map(|unless| &unless.name);
         let names: Vec<&Name> = named.chain(absence).chain(unless).flatten().collect();
         for (at, name) in names.iter().enumerate() {
+            if self.checker.is_misread(name) {
+                continue;
+            }
             if let Some(first) = names[..at].iter().find(|other| other.node == name.node) {
                 self.checker.report(super::duplicate(name, first.span, "step"));
             }
@@ -318,8 +357,13 @@ impl<'a> Builder<'a> {
         let is_type = self.checker.schema.type_id(&name.node).is_some();
         let fields = self.types.iter().flat_map(|id| &self.checker.schema.get(*id).fields);
         let is_field = fields.clone().any(|field| field.path[0] == name.node);
-        if is_type || is_field {
-            let what = if is_type { "an event type" } else { "a field" };
+        let is_time = name.node == "time";
+        if is_type || is_field || is_time {
+            let what = match (is_type, is_field) {
+                (true, _) => "an event type",
+                (_, true) => "a field",
+                _ => "the event's own time",
+            };
             self.checker.report(
                 Diagnostic::new(Code::StepName, name.span, format!("`{}` is the name of {what}", name.node)).help(
                     format!(
@@ -341,6 +385,7 @@ impl<'a> Builder<'a> {
             self.check_renamed(part);
             if self.is_nowhere(part) {
                 ok = false;
+                self.key.push((part.path.dotted(), Type::Unknown));
                 continue;
             }
             let mut common: Option<(Type, TypeId)> = None;
@@ -361,10 +406,15 @@ impl<'a> Builder<'a> {
             let event = &renamed.segments[0];
             let known = self.checker.type_id(event);
             let named = known.is_some_and(|id| self.types.contains(&id));
-            if renamed.segments.len() < 2 || (known.is_some() && !named) {
+            if renamed.segments.len() < 2 {
                 self.checker.report(
-                    Diagnostic::new(Code::BadKey, renamed.span(), "this does not name a field of an event of the rule")
+                    Diagnostic::new(Code::BadKey, renamed.span(), "this names no field of an event")
                         .help("write the event type and its field: `for each user_id (transfer.sender_id)`"),
+                );
+            } else if known.is_some() && !named {
+                self.checker.report(
+                    Diagnostic::new(Code::BadKey, renamed.span(), format!("`{}` is no event of this rule", event.node))
+                        .help("leave it out: only the events in the rule's steps need its key"),
                 );
             }
         }
@@ -383,6 +433,9 @@ impl<'a> Builder<'a> {
             .flat_map(|id| self.checker.schema.get(*id).fields.iter().map(crate::schema::Field::dotted))
             .collect();
         let (span, written) = (part.path.span(), part.path.dotted());
+        if self.types.iter().any(|id| self.checker.is_dropped_field(*id, &written)) {
+            return true;
+        }
         self.checker.report(
             Diagnostic::new(Code::UnknownField, span, format!("no event of this rule has a field `{written}`"))
                 .help("the key is a field that every event of the rule has")
@@ -397,10 +450,17 @@ impl<'a> Builder<'a> {
         let (event, written, span) = (event_type.name.clone(), names.join("."), part.path.span());
         let Some(field) = event_type.field(&names) else {
             let fields: Vec<String> = event_type.fields.iter().map(crate::schema::Field::dotted).collect();
-            let near = closest(&written, fields.iter().map(String::as_str)).unwrap_or("its_field");
+            if self.checker.is_dropped_field(type_id, &written) {
+                return None;
+            }
+            let near = closest(&written, fields.iter().map(String::as_str));
+            let first = near.or(fields.first().map(String::as_str)).unwrap_or("field");
             self.checker.report(
-                Diagnostic::new(Code::BadKey, span, format!("`{event}` has no field `{written}`"))
-                    .help(format!("if it is called otherwise there, write `{} ({event}.{near})`", part.path.dotted())),
+                Diagnostic::new(Code::BadKey, span, format!("`{event}` has no field `{written}`")).help(format!(
+                    "if it is called otherwise there, say how: `{} ({event}.{first})`; `{event}` has `{}`",
+                    part.path.dotted(),
+                    fields.join("`, `")
+                )),
             );
             return None;
         };
@@ -408,7 +468,10 @@ impl<'a> Builder<'a> {
         self.reads.insert(format!("{event}.{written} {kind}"));
         let ty = Type::from(&kind);
         if matches!(ty, Type::Point | Type::List(_)) {
-            self.checker.report(Diagnostic::new(Code::BadKey, span, format!("{ty} cannot be a key")));
+            self.checker.report(
+                Diagnostic::new(Code::BadKey, span, format!("{ty} cannot be a key"))
+                    .help("a key is text, a number, true or false, a time or an ip address"),
+            );
             return None;
         }
         let (first, of) = common.get_or_insert_with(|| (ty.clone(), type_id)).clone();
@@ -547,7 +610,10 @@ impl<'a> Builder<'a> {
             Number::Float(n) => n,
         };
         if !(0.0..=1e9).contains(&value) {
-            self.checker.report(Diagnostic::new(Code::NumberRange, score.span, "a score is from 0 to 1,000,000,000"));
+            self.checker.report(
+                Diagnostic::new(Code::NumberRange, score.span, "a score is from 0 to 1,000,000,000")
+                    .help("a score adds to the risk of its key; leave it out where it should add nothing"),
+            );
             return None;
         }
         Some(value)
@@ -581,6 +647,14 @@ impl<'a> Builder<'a> {
 }
 
 impl Checker {
+    /// Whether this step's name is the type of an event, after a misspelt keyword that is told of already.
+    fn is_misread(&self, name: &Name) -> bool {
+        let explained = |diagnostic: &Diagnostic| {
+            diagnostic.code == Code::MisspeltKeyword && diagnostic.labels.iter().any(|label| label.span == name.span)
+        };
+        self.diagnostics.iter().any(explained)
+    }
+
     /// A declared event type by its name. Reports an unknown one.
     pub(super) fn type_id(&mut self, name: &Name) -> Option<TypeId> {
         let id = self.schema.type_id(&name.node);
@@ -591,6 +665,9 @@ impl Checker {
     }
 
     fn unknown_type(&mut self, name: &str, span: Span) {
+        if self.is_dropped(name) {
+            return;
+        }
         if self.names.rules.contains_key(name) {
             self.not_yet(span, "a rule's alerts as events are");
             return;

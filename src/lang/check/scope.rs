@@ -104,6 +104,10 @@ impl Scope<'_> {
 
     /// A field of an event, by its path: its type, and the expression that reads it. Reports what is wrong.
     pub(super) fn field(&mut self, who: Who, path: &[&str], span: Span) -> Option<(Type, Expr)> {
+        // Of an event whose type is unknown nothing is known; that is told where the type is named.
+        if self.types(who).is_empty() {
+            return None;
+        }
         let Some(ty) = self.type_of(who, path) else {
             self.unknown_field(who, path, span);
             return None;
@@ -255,6 +259,9 @@ impl Scope<'_> {
     fn unknown_field(&mut self, who: Who, path: &[&str], span: Span) {
         let written = path.join(".");
         let types = self.types(who);
+        if types.iter().any(|id| self.checker.is_dropped_field(*id, &written)) {
+            return;
+        }
         let with = |id: &TypeId| {
             let event_type = self.checker.schema.get(*id);
             event_type.field(path).map(|field| event_type.fields[field].kind.to_string())

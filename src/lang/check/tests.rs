@@ -157,7 +157,7 @@ fn expectation(
 
 impl Checker {
     fn known_rule(&mut self, name: &ast::Name) {
-        if self.names.rules.contains_key(&name.node) {
+        if self.names.rules.contains_key(&name.node) || self.is_dropped(&name.node) {
             return;
         }
         let known: Vec<String> = self.names.rules.keys().cloned().collect();
@@ -182,11 +182,13 @@ impl Checker {
         let names: Vec<&str> = path.segments.iter().map(|segment| segment.node.as_str()).collect();
         let Some(field) = event_type.field(&names) else {
             let fields: Vec<String> = event_type.fields.iter().map(crate::schema::Field::dotted).collect();
-            let (span, written) = (path.span(), path.dotted());
-            let diagnostic =
-                Diagnostic::new(Code::UnknownField, span, format!("`{}` has no field `{written}`", event_type.name))
-                    .help("a test's events have the fields that their type declares")
-                    .did_you_mean(span, &written, fields.iter().map(String::as_str));
+            let (span, written, event) = (path.span(), path.dotted(), event_type.name.clone());
+            if self.is_dropped_field(type_id, &written) {
+                return;
+            }
+            let diagnostic = Diagnostic::new(Code::UnknownField, span, format!("`{event}` has no field `{written}`"))
+                .help("a test's events have the fields that their type declares")
+                .did_you_mean(span, &written, fields.iter().map(String::as_str));
             self.report(diagnostic);
             return;
         };

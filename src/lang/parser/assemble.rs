@@ -174,14 +174,17 @@ impl Builder<'_> {
             let later = kept.iter().find(|k| rank(&k.node) > rank(&clause.node)).map(|k| (k.node.word(), k.span));
             if let Some(first) = twice {
                 self.report(
-                    out_of_order(clause.span, format!("`{word}` stands twice"), order).label(first, "the first"),
+                    Diagnostic::new(Code::ClauseOrder, clause.span, format!("`{word}` stands twice"))
+                        .at("the second")
+                        .label(first, "the first")
+                        .help("keep one of the two"),
                 );
                 continue;
             }
             if let Some((other, span)) =
                 later.filter(|_| !matches!(clause.node, Clause::Where(_)) || order != RULE_ORDER)
             {
-                let message = format!("`{word}` stands before `{other}`");
+                let message = format!("`{word}` must stand before `{other}`");
                 self.report(
                     out_of_order(clause.span, message, order).label(span, format!("`{word}` belongs before this")),
                 );

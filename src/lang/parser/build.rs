@@ -424,7 +424,7 @@ impl<'a> Builder<'a> {
         let message = if place.0 == last.0 {
             format!("{what} stands twice in this alert")
         } else {
-            format!("{what} stands before {} in an alert", last.1)
+            format!("{what} must stand before {} in an alert", last.1)
         };
         let span = self.span(part);
         self.report(

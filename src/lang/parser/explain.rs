@@ -36,6 +36,8 @@ pub(super) fn explain(error: &Error<Rule>, context: &Context<'_>) -> Diagnostic 
         ErrorVariant::CustomError { .. } => &[],
     };
     let token = token(&context.text[at..context.limit]);
+    // What lacks at the end lacks after the last word, not where the next item begins.
+    let at = if token.is_empty() { context.base + context.text[context.base..at].trim_end().len() } else { at };
     let span = Span::new(context.file, at..at + token.len());
     let keywords = keywords(expected);
     misspelt_here(token, span, &keywords)
@@ -105,15 +107,13 @@ fn special(context: &Context<'_>, token: &str, span: Span, expected: &[Rule]) ->
     let at = span.range().start;
     let before = words_before(&context.text[context.base..at]).next().map_or("", |(_, word)| word);
     if expected.iter().any(|r| matches!(r, Rule::time_unit | Rule::unknown_time_unit)) {
-        let number = Span { start: span.start, end: span.start, ..span };
+        let text = context.text[..at].trim_end();
+        let digits = text.trim_end_matches(|c: char| c.is_ascii_alphanumeric() || c == '.').len();
+        let number = Span::new(context.file, digits..text.len());
         return Some(
-            Diagnostic::new(
-                Code::UnknownUnit,
-                if token.is_empty() { number } else { span },
-                "a unit of time is missing",
-            )
-            .at("a unit is expected before this")
-            .help(TIME_UNITS_HELP),
+            Diagnostic::new(Code::UnknownUnit, number, "a unit of time is missing")
+                .at("of which unit?")
+                .help(TIME_UNITS_HELP),
         );
     }
     if token == "in" && matches!(before, "is" | "not") {
@@ -142,6 +142,15 @@ fn special(context: &Context<'_>, token: &str, span: Span, expected: &[Rule]) ->
             Diagnostic::new(Code::Syntax, span, "texts stand in double quotes")
                 .at("a single quote")
                 .help("write `\"text\"`"),
+        );
+    }
+    if context.item == "event" && is_word(token) && !before.is_empty() && phrases(expected).0.is_empty() {
+        let end = Span::new(context.file, context.text[..at].trim_end().len()..context.text[..at].trim_end().len());
+        return Some(
+            Diagnostic::new(Code::Syntax, span, format!("a comma is missing before `{token}`"))
+                .at("the next field")
+                .help("fields are separated by commas")
+                .fix(end, ","),
         );
     }
     let names_step = expected.contains(&Rule::step_name);

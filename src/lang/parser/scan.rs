@@ -181,6 +181,8 @@ impl Scanner<'_> {
         self.at += 1;
         loop {
             match self.bytes.get(self.at) {
+                // The quote that closes the message began a text in its hole: the brace is what lacks.
+                None | Some(b'\n') if self.open.iter().any(|(b, _)| *b == b'"') => return self.leave_holes(),
                 None | Some(b'\n') => return self.unclosed(start, "this text is not closed", "\""),
                 Some(b'"') => break self.at += 1,
                 Some(b'\\') => self.escape(),
@@ -280,10 +282,10 @@ impl Scanner<'_> {
             let (_, start) = self.open[outermost];
             let brace = self.open[outermost + 1].1;
             self.open.truncate(outermost);
-            let problem = self
-                .unclosed_problem(start, "this text is not closed", "\"")
-                .label(Span::new(self.file, brace..brace + 1), "its text ends in the expression that begins here");
-            let problem = Diagnostic { fix: None, ..problem };
+            let span = Span::new(self.file, brace..brace + 1);
+            let problem = Diagnostic::new(Code::Unclosed, span, "this `{` is not closed")
+                .at("an expression begins here")
+                .help("close it with `}` before the text ends; a brace in the text is written `{{`");
             self.out.problems.push((start, problem));
         }
     }
@@ -294,10 +296,16 @@ impl Scanner<'_> {
             self.open.clear();
         }
         if let Some(&(bracket, start)) = self.open.last() {
+            let closing = match bracket {
+                b'(' => ')',
+                b'[' => ']',
+                _ => '}',
+            };
             let bracket = char::from(bracket);
             let span = Span::new(self.file, start..start + 1);
             let problem = Diagnostic::new(Code::Unclosed, span, format!("this `{bracket}` is not closed"))
-                .at("its closing bracket is missing");
+                .at("its closing bracket is missing")
+                .help(format!("write `{closing}` where it ends"));
             self.out.problems.push((start, problem));
             self.open.clear();
         }

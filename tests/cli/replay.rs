@@ -1,0 +1,158 @@
+//! `replay`: the same alerts from the same events, however they come.
+
+use std::io::{BufRead, BufReader, Write};
+use std::sync::LazyLock;
+
+use tripline::workload::{Settings, Workload};
+
+use super::{BAD, Folder, GOOD, Ran, command, tripline, tripline_reading};
+
+/// Events in order of time, and what the shipped rules say of them.
+struct Stream {
+    folder: Folder,
+    lines: Vec<Vec<u8>>,
+    path: String,
+    ids: String,
+}
+
+/// Few users, so that much happens to each.
+static STREAM: LazyLock<Stream> = LazyLock::new(|| {
+    let mut workload = Workload::new(Settings { users: 500, ..Settings::default() });
+    let mut lines = Vec::new();
+    for _ in 0..50_000 {
+        let mut line = Vec::new();
+        workload.write_line(&mut line);
+        lines.push(line);
+    }
+    let folder = Folder::new();
+    let path = folder.file("events.ndjson", lines.concat());
+    let ids = replay(&["--ids", "--threads", "1", &path]).out;
+    assert!(ids.lines().count() > 100, "{} alerts", ids.lines().count());
+    Stream { folder, lines, path, ids }
+});
+
+fn replay(arguments: &[&str]) -> Ran {
+    tripline(&[&["replay", "--rules", "rules"], arguments].concat()).expect(0)
+}
+
+#[test]
+fn an_alert_is_one_object_a_line() {
+    let folder = Folder::new();
+    let rules = folder.file("good.rules", GOOD);
+    let events =
+        folder.file("events.ndjson", "{\"type\":\"login\",\"ts\":1767225600000,\"id\":\"e1\",\"user_id\":\"u1\"}\n");
+    let ran = tripline(&["replay", "--rules", &rules, &events]).expect(0);
+    let alert: serde_json::Value = serde_json::from_str(ran.out.trim_end()).expect("one object");
+    insta::assert_json_snapshot!("alert", alert);
+    let ids = tripline(&["replay", "--ids", "--rules", &rules, &events]).expect(0);
+    assert_eq!(ids.out, "any_login\te1\te1\n");
+    assert!(ids.err.starts_with("1 events in "), "{}", ids.err);
+}
+
+#[test]
+fn any_number_of_threads_gives_the_same_bytes() {
+    let one = replay(&["--threads", "1", &STREAM.path]).out;
+    assert!(!one.is_empty());
+    assert_eq!(one, replay(&["--threads", "2", &STREAM.path]).out);
+    assert_eq!(one, replay(&["--threads", "5", &STREAM.path]).out);
+}
+
+#[test]
+fn compressed_files_and_standard_input_are_read_alike() {
+    let folder = &STREAM.folder;
+    let plain = STREAM.lines.concat();
+    let mut gz = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gz.write_all(&plain).expect("a Vec takes all");
+    let gz = folder.file("copy.ndjson.gz", gz.finish().expect("a Vec takes all"));
+    let zst = folder.file("copy.ndjson.zst", zstd::encode_all(&*plain, 1).expect("a Vec takes all"));
+    assert_eq!(replay(&["--ids", &gz]).out, STREAM.ids);
+    assert_eq!(replay(&["--ids", &zst]).out, STREAM.ids);
+    let piped = tripline_reading(&["replay", "--rules", "rules", "--ids", "-"], &plain).expect(0);
+    assert_eq!(piped.out, STREAM.ids);
+}
+
+#[test]
+fn several_files_are_merged_by_time() {
+    let folder = &STREAM.folder;
+    let part = |of: usize| -> Vec<u8> {
+        let lines = STREAM.lines.iter().enumerate().filter(|(at, _)| at % 7 % 3 == of);
+        lines.flat_map(|(_, line)| line.clone()).collect()
+    };
+    let paths: Vec<String> = (0..3).map(|of| folder.file(&format!("part{of}.ndjson"), part(of))).collect();
+    for threads in ["1", "2"] {
+        assert_eq!(replay(&["--ids", "--threads", threads, &paths[0], &paths[1], &paths[2]]).out, STREAM.ids);
+    }
+}
+
+#[test]
+fn lateness_brings_events_into_order() {
+    // Each second backwards: within two seconds all is in order again.
+    let backwards: Vec<u8> =
+        STREAM.lines.chunks(500).flat_map(|second| second.iter().rev().flatten().copied()).collect();
+    let path = STREAM.folder.file("backwards.ndjson", backwards);
+    for threads in ["1", "2"] {
+        let ran = replay(&["--ids", "--lateness", "2s", "--threads", threads, &path]);
+        assert_eq!(ran.out, STREAM.ids);
+        assert!(!ran.err.contains("too late"), "{}", ran.err);
+    }
+    let strict = replay(&["--ids", &path]);
+    assert!(strict.err.contains("events too late and left out"), "{}", strict.err);
+    assert_ne!(strict.out, STREAM.ids);
+}
+
+#[test]
+fn the_end_may_fire_what_still_waits() {
+    let folder = Folder::new();
+    let events = folder.file(
+        "events.ndjson",
+        "{\"type\":\"add_to_cart\",\"ts\":0,\"id\":\"e1\",\"user_id\":\"u1\"}\n\
+         {\"type\":\"add_to_cart\",\"ts\":60000,\"id\":\"e2\",\"user_id\":\"u2\"}\n\
+         {\"type\":\"page_view\",\"ts\":1800000,\"id\":\"e3\",\"user_id\":\"u3\"}\n",
+    );
+    assert_eq!(replay(&["--ids", &events]).out, "cart_abandoned\te1\te1\n");
+    assert_eq!(replay(&["--ids", "--end", "flush", &events]).out, "cart_abandoned\te1\te1\ncart_abandoned\te2\te2\n");
+}
+
+#[test]
+fn lines_without_an_event_are_told_and_counted() {
+    let folder = Folder::new();
+    let rules = folder.file("good.rules", GOOD);
+    let login = "{\"type\":\"login\",\"ts\":1,\"id\":\"e1\",\"user_id\":\"u1\"}";
+    let events = folder.file(
+        "events.ndjson",
+        format!("{login}\nno json\n{{\"type\":\"login\",\"user_id\":\"u1\"}}\n{{\"type\":\"logout\",\"ts\":2}}\n{{\"type\":\"login\",\"ts\":3}}\n"),
+    );
+    let ran = tripline(&["replay", "--ids", "--rules", &rules, &events]).expect(0);
+    assert_eq!(ran.out, "any_login\te1\te1\n");
+    for part in [
+        ":2: ",
+        ":3: ",
+        "2 lines refused",
+        "1 events of types that no rule file declares",
+        "any_login: 1 events without its key",
+    ] {
+        assert!(ran.err.contains(part), "no {part:?} in\n{}", ran.err);
+    }
+}
+
+#[test]
+fn a_closed_pipe_is_quiet() {
+    let mut child = command(&["replay", "--rules", "rules", &STREAM.path]).spawn().expect("the program runs");
+    let mut first = String::new();
+    BufReader::new(child.stdout.take().expect("it is piped")).read_line(&mut first).expect("a line comes");
+    assert!(first.starts_with('{'), "{first}");
+    let ran = Ran::from(child.wait_with_output().expect("it ends")).expect(0);
+    assert_eq!(ran.err, "");
+}
+
+#[test]
+fn bad_rules_are_exit_code_2_and_missing_files_3() {
+    let folder = Folder::new();
+    let (good, bad) = (folder.file("good.rules", GOOD), folder.file("bad.rules", BAD));
+    let events = folder.file("events.ndjson", "");
+    let ran = tripline(&["replay", "--rules", &bad, &events]).expect(2);
+    assert!(ran.err.contains("error[E102]"), "{ran:#?}");
+    tripline(&["replay", "--rules", &good, "no/such.ndjson"]).expect(3);
+    tripline(&["replay", "--rules", "no/such.rules", &events]).expect(3);
+    assert_eq!(tripline(&["replay", "--rules", &good, &events]).expect(0).out, "");
+}
