@@ -14,7 +14,8 @@
 //! - [`replay`] runs files through engines on all cores; [`workload`] generates events to measure with.
 //!
 //! - the daemon: [`config`] is checked once; [`daemon`] runs engines over topics or files, [`kafka`] makes its clients,
-//!   [`sink`]s read the alerts, [`telemetry`] tells how it is; [`cli`] is all that prints.
+//!   [`sink`]s read the alerts, [`telemetry`] tells how it is; [`demo`] stages all of it in one process;
+//!   [`cli`] is all that prints.
 //!
 //! The core (`event`, `schema`, `program`, `lang`, `engine`, `alert`, `decode`) is synchronous and pure: no clock, no
 //! files, no runtime. The same events give the same alerts with the same ids, on any number of threads or copies.
@@ -24,6 +25,7 @@ pub mod cli;
 pub mod config;
 pub mod daemon;
 pub mod decode;
+pub mod demo;
 pub mod diagnostic;
 pub mod engine;
 pub mod event;

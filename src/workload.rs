@@ -1,4 +1,4 @@
-//! The account events on which figures are measured and the demonstration runs: seeded, so that a figure can be
+//! The account events on which figures are measured: seeded, so that a figure can be
 //! taken again on the same bytes.
 //!
 //! Users mostly stay in their country, log in, browse, fill carts and buy. Now and then one travels, and now and then
@@ -321,16 +321,16 @@ fn index(any: u64, length: usize) -> usize {
 /// The `SplitMix64` generator: Steele, Lea and Flood, "Fast Splittable Pseudorandom Number Generators", OOPSLA 2014,
 /// with the constants of Vigna's reference code (<https://prng.di.unimi.it/splitmix64.c>, public domain).
 #[derive(Clone, Debug)]
-struct Random(u64);
+pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
-    fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         scramble(self.0)
     }
 
     /// A number below `n`; the bias of the remainder does not matter here.
-    fn below(&mut self, n: u64) -> u64 {
+    pub(crate) fn below(&mut self, n: u64) -> u64 {
         self.next() % n
     }
 }

@@ -2,8 +2,10 @@
 
 mod cli;
 mod daemon;
+mod demo;
 mod engine;
 mod kafka;
 mod lang;
+mod readme;
 mod sink;
 mod tidy;

@@ -45,6 +45,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("workload", &[]),
     ("telemetry", &[EVERYTHING_BUT_CLI]),
     ("daemon", &[EVERYTHING_BUT_CLI]),
+    ("demo", &[EVERYTHING_BUT_CLI]),
     ("cli", &[EVERYTHING]),
     ("testing", &["lang::ast", "lang::fmt", "lang::words", "event", "schema", "diagnostic"]),
 ];

@@ -5,6 +5,7 @@
 #![expect(clippy::doc_markdown, reason = "the doc comments of arguments are help texts, shown as they are")]
 
 mod check;
+mod demo;
 mod exit;
 mod fmt;
 mod output;
@@ -33,6 +34,7 @@ Exit codes: 0 fine; 1 findings or failed tests; 2 bad rules; 3 bad configuration
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Demo(demo::Arguments),
     Check(check::Arguments),
     Fmt(fmt::Arguments),
     Test(test::Arguments),
@@ -43,6 +45,7 @@ enum Command {
 /// Runs the subcommand that the process's arguments name, and says how it went.
 pub fn main() -> ExitCode {
     let result = match Arguments::parse().command {
+        Command::Demo(arguments) => demo::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Fmt(arguments) => fmt::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),

@@ -15,6 +15,7 @@
 //! - `output`   where alerts and dead letters go;
 //! - `sinks`, `http` what runs beside the loop, on tokio;
 //! - `health`, `shutdown` how they hear of each other;
+//! - `handle`   a hand on a daemon in the same process;
 //! - `check`    whether it could start.
 //!
 //! Rules are compiled by the caller; nothing here prints.
@@ -23,6 +24,7 @@ mod check;
 mod decoders;
 mod feeds;
 mod files;
+mod handle;
 mod health;
 mod http;
 mod live;
@@ -42,6 +44,7 @@ use tokio::runtime::{Builder, Runtime};
 
 pub use check::{Line, Report, check};
 pub use files::FilesSummary;
+pub use handle::Handle;
 
 use crate::config::{Settings, Sources};
 use crate::daemon::health::Health;
@@ -68,15 +71,21 @@ pub enum Finished {
 
 /// Runs until it is asked to stop, until all files are read, or until a person has to act.
 pub fn run(settings: &Settings, program: &Arc<Program>) -> anyhow::Result<Finished> {
-    let (metrics, health, shutdown) = (Metrics::default(), Health::default(), Shutdown::default());
+    run_with(settings, program, &Handle::default())
+}
+
+/// As [`run`], with a hand on it.
+pub fn run_with(settings: &Settings, program: &Arc<Program>, handle: &Handle) -> anyhow::Result<Finished> {
+    let metrics = Metrics::default();
+    let Handle { health, shutdown, .. } = handle;
     // Sinks and HTTP wait far more than they work.
     let runtime = Builder::new_multi_thread().worker_threads(2).thread_name("tripline-io").enable_all().build()?;
     runtime.spawn(shutdown.clone().listen());
     warn_of_targets(settings, program);
-    serve(settings, &runtime, &metrics, &health, &shutdown)?;
-    let sinks = sinks::start(settings, runtime.handle(), &metrics, &health, &shutdown)?;
-    let finished = detect(settings, program, &metrics, &health, &shutdown, &sinks);
-    end_sinks(settings, &runtime, sinks, &shutdown, finished)
+    serve(settings, &runtime, &metrics, handle)?;
+    let sinks = sinks::start(settings, runtime.handle(), &metrics, health, shutdown)?;
+    let finished = detect(settings, program, &metrics, health, shutdown, &sinks);
+    end_sinks(settings, &runtime, sinks, shutdown, finished)
 }
 
 /// A rule may name a sink that another program is; more often it is a slip.
@@ -90,21 +99,17 @@ fn warn_of_targets(settings: &Settings, program: &Program) {
     }
 }
 
-fn serve(
-    settings: &Settings,
-    runtime: &Runtime,
-    metrics: &Metrics,
-    health: &Health,
-    shutdown: &Shutdown,
-) -> anyhow::Result<()> {
+fn serve(settings: &Settings, runtime: &Runtime, metrics: &Metrics, handle: &Handle) -> anyhow::Result<()> {
     let Some(listen) = settings.http else { return Ok(()) };
     let listener =
         runtime.block_on(http::bind(listen)).with_context(|| format!("cannot listen on {listen} ([http])"))?;
     // The port is chosen by the system where it is given as 0.
     let listen = listener.local_addr()?;
     tracing::info!(%listen, "health and metrics");
-    let served = Served { health: health.clone(), metrics: metrics.clone() };
-    let stop = shutdown.watch();
+    // A handle is of one daemon; a second one would keep the first address.
+    handle.listening.get_or_init(|| listen);
+    let served = Served { health: handle.health.clone(), metrics: metrics.clone() };
+    let stop = handle.shutdown.watch();
     runtime.spawn(async move {
         if let Err(error) = http::serve(listener, served, stop).await {
             tracing::error!(%error, "health and metrics are not served any more");

@@ -2,7 +2,7 @@
 //!
 //! - `metrics` every metric, by its name, typed;
 //! - `events`  what happens to the daemon: each logs and counts together;
-//! - `logging` log lines on standard error: text on a terminal, JSON elsewhere.
+//! - `logging` log lines on standard error: text on a terminal, JSON elsewhere; or in a file.
 //!
 //! Counts are kept locally and added per batch. Values that come from messages are logged as fields, which the
 //! formatters escape, and never as part of the sentence.
@@ -15,7 +15,7 @@ pub use events::{
     Assigned, BrokerTrouble, CaughtUp, ClientsRebuilt, CommitFailed, Committed, DeadLettersSeen, OffsetGap,
     PartitionsRevoked, ReadBack,
 };
-pub use logging::{check_filter, init};
+pub use logging::{check_filter, init, init_file};
 pub use metrics::{
     MailFigure, Metrics, Reason, RuleName, RuleSeverity, SinkFigure, TopicName, TopicPartition, TopicReason,
 };

@@ -1,0 +1,54 @@
+//! What the README shows and no command runs: the configuration for a broker of one's own, and the alert.
+
+use std::path::Path;
+
+use tripline::config::{self, Sources};
+use tripline::kafka;
+
+fn readme() -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    std::fs::read_to_string(path).expect("there is a README")
+}
+
+/// The first block that opens with this line.
+fn block(readme: &str, opening: &str) -> String {
+    let (_, rest) = readme.split_once(&format!("\n{opening}\n")).expect("there is such a block");
+    rest.split_once("\n```").expect("it ends").0.to_owned()
+}
+
+/// What a block writes into a file with `cat > NAME <<'END'`.
+fn written<'r>(readme: &'r str, name: &str) -> &'r str {
+    let (_, rest) = readme.split_once(&format!("cat > {name} <<'END'\n")).expect("it is written");
+    rest.split_once("END\n").expect("it ends").0
+}
+
+#[test]
+fn readme_shows_a_configuration_that_is_right() {
+    let readme = readme();
+    let folder = tempfile::tempdir().expect("a folder");
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).expect("it is written");
+    write("hop.rules", written(&readme, "hop.rules"));
+    write("mail-password", "secret\n");
+    // A test must not change the environment that it shares with others.
+    let text = block(&readme, "```toml").replace("${env:KAFKA_PASSWORD}", "${file:mail-password}");
+    let settings = config::parse(&folder.path().join("tripline.toml"), &text).expect("it is right");
+    let broker = settings.kafka.expect("a broker is named");
+    assert_eq!(kafka::check_properties(&broker), []);
+    assert!(matches!(&settings.sources, Sources::Topics(topics) if topics.len() == 1));
+    assert_eq!(settings.sinks.len(), 1);
+}
+
+#[test]
+fn readme_shows_the_alert_that_its_files_give() {
+    let readme = readme();
+    let folder = tempfile::tempdir().expect("a folder");
+    for name in ["hop.rules", "hop.ndjson"] {
+        std::fs::write(folder.path().join(name), written(&readme, name)).expect("it is written");
+    }
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_tripline"));
+    command.args(["replay", "--rules", "hop.rules", "hop.ndjson"]).current_dir(folder.path());
+    let output = command.output().expect("the binary runs");
+    let alert: serde_json::Value = serde_json::from_slice(&output.stdout).expect("one alert");
+    let shown: serde_json::Value = serde_json::from_str(&block(&readme, "```json")).expect("it is JSON");
+    assert_eq!(alert, shown);
+}
