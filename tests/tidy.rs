@@ -352,7 +352,7 @@ fn an_import_from_above_is_found() {
     );
     assert_eq!(
         found(imports, "src/testing/oracle/mod.rs", "use crate::lang::ast;\nuse crate::lang::check;"),
-        ["2: testing may import lang::ast, event, schema, diagnostic; not lang::check"]
+        ["2: testing may import lang::ast, lang::fmt, lang::words, event, schema, diagnostic; not lang::check"]
     );
     assert_eq!(
         found(imports, "src/daemon/shard.rs", "use crate::{engine, cli};"),
