@@ -1,6 +1,7 @@
 //! The integration tests, one binary: each more would link librdkafka again.
 
 mod cli;
+mod daemon;
 mod demo;
 mod engine;
 mod kafka;

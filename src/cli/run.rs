@@ -1,21 +1,21 @@
 //! `run`: the daemon.
 
-use std::io::Write;
+use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
 
-use crate::cli::{Exit, output};
+use crate::cli::{Exit, output, rules};
 use crate::config::{self, Settings};
-use crate::daemon::{self, Finished, Refused};
-use crate::diagnostic::{Format, render};
+use crate::daemon::{self, FilesSummary, Finished, Refused, Report};
 use crate::program::Program;
-use crate::ruleset::RuleSet;
 use crate::{kafka, telemetry};
 
-/// Watch topics or files and send alerts.
+/// Watch topics or files and send alerts
 #[derive(Debug, Args)]
+#[command(after_help = "Exit codes: 0 stopped or all files read; 2 bad rules, or rules that cannot run over these \
+                        topics; 3 bad configuration, or what a person has to mend.")]
 pub(super) struct Arguments {
     /// The configuration
     #[arg(short, long, value_name = "FILE", default_value = "tripline.toml")]
@@ -26,26 +26,34 @@ pub(super) struct Arguments {
 }
 
 /// Runs until it is told to stop, or until its files are read.
-pub(super) fn run(args: &Arguments) -> anyhow::Result<Exit> {
-    let settings = match load(&args.config) {
+pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
+    let settings = match load(&arguments.config) {
         Ok(settings) => settings,
-        Err(problem) => return Ok(say(&problem, Exit::BadInput)),
+        Err(problem) => {
+            output::complain(format_args!("{problem}"));
+            return Ok(Exit::BadInput);
+        }
     };
     telemetry::init(&settings.log);
-    let program = match rules(&settings) {
-        Ok(program) => program,
-        Err(problems) => return Ok(say(&problems, Exit::BadRules)),
-    };
-    if args.check {
-        return check(&settings, &program);
+    let Some(set) = rules::load(&settings.rules)? else { return Ok(Exit::BadRules) };
+    let program = Arc::new(set.checked.program);
+    if arguments.check {
+        return check(&daemon::check(&settings, &program));
     }
-    match daemon::run(&settings, &program) {
+    watch(&settings, &program)
+}
+
+fn watch(settings: &Settings, program: &Arc<Program>) -> anyhow::Result<Exit> {
+    match daemon::run(settings, program) {
         Ok(Finished::Stopped) => tracing::info!("stopped"),
         Ok(Finished::Files(summary)) => {
-            let daemon::FilesSummary { events, dead_letters, late, alerts } = summary;
+            let FilesSummary { events, dead_letters, late, alerts } = summary;
             tracing::info!(events, dead_letters, late, alerts, "all files are read");
         }
-        Err(error) if error.is::<Refused>() => return Ok(say(&format!("{error:#}"), Exit::BadRules)),
+        Err(error) if error.is::<Refused>() => {
+            output::complain(format_args!("error: {error:#}"));
+            return Ok(Exit::BadRules);
+        }
         Err(error) => return Err(error),
     }
     Ok(Exit::Fine)
@@ -62,26 +70,16 @@ fn load(path: &Path) -> Result<Settings, String> {
     Err(lines.collect::<Vec<_>>().join("\n"))
 }
 
-/// The rules, or all diagnostics.
-fn rules(settings: &Settings) -> Result<Arc<Program>, String> {
-    let set = RuleSet::load(&settings.rules).map_err(|error| format!("{:#}", anyhow::Error::new(error)))?;
-    set.program().ok_or_else(|| render(&set.checked.diagnostics, &set.sources, Format::Full { color: false }))
-}
-
-fn check(settings: &Settings, program: &Program) -> anyhow::Result<Exit> {
-    let report = daemon::check(settings, program);
-    let mut out = std::io::stdout().lock();
+fn check(report: &Report) -> anyhow::Result<Exit> {
+    let mut text = String::new();
     for line in &report.lines {
-        writeln!(out, "{} {}", if line.good { "ok    " } else { "failed" }, line.text)?;
+        writeln!(text, "{} {}", if line.good { "ok    " } else { "failed" }, line.text)?;
     }
+    output::print(&text)?;
+    let broken = |line: &daemon::Line| !line.good && !line.about_rules;
     Ok(match () {
         () if report.is_good() => Exit::Fine,
-        () if report.lines.iter().any(|line| !line.good && !line.about_rules) => Exit::BadInput,
+        () if report.lines.iter().any(broken) => Exit::BadInput,
         () => Exit::BadRules,
     })
-}
-
-fn say(problem: &str, exit: Exit) -> Exit {
-    output::complain(format_args!("{problem}"));
-    exit
 }

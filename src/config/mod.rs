@@ -196,6 +196,9 @@ pub struct SinkSettings {
     pub email: crate::sink::EmailSettings,
 }
 
+/// The deepest nesting that can be asked for: as far as the decoder goes.
+pub const EVENT_DEPTH_CEILING: usize = 200;
+
 /// Limits on messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {

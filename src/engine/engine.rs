@@ -11,7 +11,7 @@ use crate::alert::Alert;
 use crate::engine::emit;
 use crate::engine::history::PastRun;
 use crate::engine::nfa::{self, Completed, Offer};
-use crate::engine::runs::{KeyTable, Runs};
+use crate::engine::runs::{KeyTable, Row, Runs};
 use crate::engine::suppress::Suppressor;
 use crate::event::{Event, KeyBuilder};
 use crate::program::{Dispatch, Program, Rule, RuleId, Strategy};
@@ -52,6 +52,12 @@ pub struct RuleStats {
 #[derive(Debug)]
 pub struct Engine {
     program: Arc<Program>,
+    state: State,
+}
+
+/// Everything that moves.
+#[derive(Debug)]
+struct State {
     sources: Arc<[String]>,
     hasher: DefaultHashBuilder,
     shard: Shard,
@@ -101,7 +107,7 @@ impl Engine {
     }
 
     fn shard(program: Arc<Program>, hasher: DefaultHashBuilder, shard: Shard) -> Engine {
-        Engine {
+        let state = State {
             sources: Arc::from([]),
             hasher,
             shard,
@@ -112,79 +118,82 @@ impl Engine {
             stats: Stats { rules: vec![RuleStats::default(); program.rules.len()], ..Stats::default() },
             now_ms: i64::MIN,
             swept_ms: i64::MIN,
-            program,
-        }
+        };
+        Engine { program, state }
     }
 
     /// Names the sources, by their number: an event without an id is told from others by its place in them.
     pub fn name_sources(&mut self, names: Arc<[String]>) {
-        self.sources = names;
+        self.state.sources = names;
     }
 
     /// Judges an event, which is not before the last one. Waits that ended before it fire first.
     #[inline]
     pub fn on_event(&mut self, event: &Event, alerts: &mut Vec<Alert>) {
-        debug_assert!(event.time_ms >= self.now_ms, "events come in order of time");
-        self.now_ms = event.time_ms;
-        self.fire(event.time_ms, alerts);
+        let Engine { program, state } = self;
+        debug_assert!(event.time_ms >= state.now_ms, "events come in order of time");
+        state.now_ms = event.time_ms;
+        state.fire(program, event.time_ms, alerts);
         // Each event is counted by one shard only.
-        self.stats.events += u64::from(self.shard.is_first());
+        state.stats.events += u64::from(state.shard.is_first());
         let Some(type_id) = event.type_id else {
-            self.stats.undeclared += u64::from(self.shard.is_first());
+            state.stats.undeclared += u64::from(state.shard.is_first());
             return;
         };
-        let program = Arc::clone(&self.program);
         for dispatch in &program.types[type_id.index()].dispatch {
-            self.dispatch(&program, dispatch, event, alerts);
+            state.dispatch(program, dispatch, event, alerts);
         }
     }
 
     /// Fires the waits that ended before the watermark, and forgets runs whose time has passed.
     pub fn advance(&mut self, watermark_ms: i64, alerts: &mut Vec<Alert>) {
-        self.fire(watermark_ms, alerts);
-        if watermark_ms.saturating_sub(self.swept_ms) >= SWEEP_MS {
-            self.swept_ms = watermark_ms;
-            let program = Arc::clone(&self.program);
+        let Engine { program, state } = self;
+        state.fire(program, watermark_ms, alerts);
+        if watermark_ms.saturating_sub(state.swept_ms) >= SWEEP_MS {
+            state.swept_ms = watermark_ms;
             for rule in &program.rules {
-                self.sweep(rule, watermark_ms, usize::MAX);
+                state.sweep(rule, watermark_ms, usize::MAX);
             }
         }
     }
 
     /// The input has ended at `last_ms`.
     pub fn finish(&mut self, end: End, last_ms: Option<i64>, alerts: &mut Vec<Alert>) {
-        match (end, last_ms) {
-            (End::Flush, _) => self.fire(i64::MAX, alerts),
-            (End::LastEvent, Some(last_ms)) => self.fire(last_ms.saturating_add(1), alerts),
-            (End::LastEvent, None) => {}
-        }
+        let before_ms = match (end, last_ms) {
+            (End::Flush, _) => i64::MAX,
+            (End::LastEvent, Some(last_ms)) => last_ms.saturating_add(1),
+            (End::LastEvent, None) => return,
+        };
+        self.state.fire(&self.program, before_ms, alerts);
     }
 
     /// What has been counted.
     pub fn stats(&self) -> &Stats {
-        &self.stats
+        &self.state.stats
     }
 
     /// From now on keeps how the runs of all rules end.
     pub fn keep_history(&mut self) {
-        self.rules.iter_mut().for_each(|rule| rule.runs.keep_history());
+        self.state.rules.iter_mut().for_each(|rule| rule.runs.keep_history());
     }
 
     /// How the runs of a rule ended since [`Engine::keep_history`], in order, and then those that are open.
     pub fn history(&self, rule: RuleId) -> Vec<PastRun> {
-        self.rules[rule.index()].runs.history()
+        self.state.rules[rule.index()].runs.history()
     }
 
     /// How many runs are open.
     pub fn open_runs(&self) -> usize {
-        self.rules.iter().map(|rule| rule.runs.len()).sum()
+        self.state.rules.iter().map(|rule| rule.runs.len()).sum()
     }
 
     /// How many keys have something open.
     pub fn open_keys(&self) -> usize {
-        self.tables.iter().map(KeyTable::len).sum()
+        self.state.tables.iter().map(KeyTable::len).sum()
     }
+}
 
+impl State {
     fn dispatch(&mut self, program: &Program, dispatch: &Dispatch, event: &Event, alerts: &mut Vec<Alert>) {
         self.key.clear();
         if !dispatch.values.iter().all(|slot| self.key.push(&event.values[usize::from(*slot)])) {
@@ -199,12 +208,22 @@ impl Engine {
         if !self.shard.owns(hash) {
             return;
         }
+        // One look-up serves all rules with this key.
+        let mut row = self.tables[dispatch.key.index()].find(hash, self.key.as_bytes());
         for rule in &dispatch.rules {
-            self.offer(program, &program.rules[rule.index()], hash, event, alerts);
+            row = self.offer(program, &program.rules[rule.index()], (hash, row), event, alerts);
         }
     }
 
-    fn offer(&mut self, program: &Program, rule: &Rule, hash: u64, event: &Event, alerts: &mut Vec<Alert>) {
+    /// Offers an event to a rule. Takes and gives the key's hash and its row, if it has something open.
+    fn offer(
+        &mut self,
+        program: &Program,
+        rule: &Rule,
+        (hash, row): (u64, Option<Row>),
+        event: &Event,
+        alerts: &mut Vec<Alert>,
+    ) -> Option<Row> {
         let mut offer = Offer::new(rule, event);
         let key = self.key.as_bytes();
         let state = &mut self.rules[rule.id.index()];
@@ -217,21 +236,29 @@ impl Engine {
             if offer.starts() {
                 offer.complete_at_once(send);
             }
-            return;
+            return row;
         }
         let table = &mut self.tables[rule.key.index()];
-        let open = table.find(hash, key).filter(|row| table.list(*row, rule.id).is_some());
-        let used_up = open.is_some_and(|row| {
-            let used_up = offer.offer_to_open_runs(&mut state.runs, table.list_mut(row, rule.id), &mut send);
-            table.tidy(row, rule.id);
-            used_up
-        });
-        if !used_up && offer.starts() {
-            let row = table.find_or_insert(hash, key);
+        let mut used_up = false;
+        if let Some(list) = row.and_then(|row| table.open_list(row, rule.id)) {
+            used_up = offer.offer_to_open_runs(&mut state.runs, list, &mut send);
+        }
+        let starts = !used_up && offer.starts();
+        let row = if starts {
+            let row = row.unwrap_or_else(|| table.insert(hash, key));
             offer.start(&mut state.runs, row, table.list_mut(row, rule.id));
+            Some(row)
+        } else {
+            row.filter(|row| !table.tidy(*row, rule.id))
+        };
+        if starts && rule.within.is_some() {
+            // As many leave as come, so what has passed never piles up. This key keeps its row: it has a run.
             self.sweep(rule, event.time_ms, 2);
         }
-        self.set_timer(rule);
+        if rule.absence.is_some() {
+            self.set_timer(rule);
+        }
+        row
     }
 
     /// Forgets up to `most` runs of a rule whose `within` has passed.
@@ -256,15 +283,14 @@ impl Engine {
     /// Fires the waits that ended before a time, the earliest first; at equal times in the order of rules, and within
     /// a rule the run that began to wait first.
     #[inline]
-    fn fire(&mut self, before_ms: i64, alerts: &mut Vec<Alert>) {
+    fn fire(&mut self, program: &Program, before_ms: i64, alerts: &mut Vec<Alert>) {
         while self.timers.peek().is_some_and(|Reverse((ends_ms, _))| *ends_ms < before_ms) {
-            self.fire_next(alerts);
+            self.fire_next(program, alerts);
         }
     }
 
-    fn fire_next(&mut self, alerts: &mut Vec<Alert>) {
+    fn fire_next(&mut self, program: &Program, alerts: &mut Vec<Alert>) {
         let Some(Reverse((due_ms, id))) = self.timers.pop() else { return };
-        let program = Arc::clone(&self.program);
         let rule = &program.rules[id.index()];
         let state = &mut self.rules[id.index()];
         state.timer_set = false;
@@ -274,7 +300,7 @@ impl Engine {
             let (sources, suppressor) = (&self.sources, &mut state.suppressor);
             let table = &mut self.tables[rule.key.index()];
             nfa::wait_ended(rule, &mut state.runs, table, row, |table, key, completed| {
-                send(&program, sources, suppressor, stats, table.key(key).as_bytes(), &completed, alerts);
+                send(program, sources, suppressor, stats, table.key(key).as_bytes(), &completed, alerts);
             });
         }
         self.set_timer(rule);

@@ -389,11 +389,9 @@ impl KeyTable {
         self.index.find(hash, |row| self.row(*row).key.as_bytes() == key).copied()
     }
 
-    /// The row of a key, made where there is none.
-    pub(super) fn find_or_insert(&mut self, hash: u64, key: &[u8]) -> Row {
-        if let Some(row) = self.find(hash, key) {
-            return row;
-        }
+    /// A row for a key that has none.
+    pub(super) fn insert(&mut self, hash: u64, key: &[u8]) -> Row {
+        debug_assert!(self.find(hash, key).is_none(), "a key has one row");
         let made = KeyRow { key: Key::from_bytes(key), hash, lists: SmallVec::new() };
         let row = if let Some(row) = self.free.pop() {
             self.rows[row as usize] = Some(made);
@@ -428,12 +426,19 @@ impl KeyTable {
         &mut lists[at]
     }
 
-    /// Forgets a rule's list where it is empty, and the key where nothing of it is left.
-    pub(super) fn tidy(&mut self, row: Row, rule: RuleId) {
+    /// The open runs of a rule and key, to be changed; none where there are none.
+    #[inline]
+    pub(super) fn open_list(&mut self, row: Row, rule: RuleId) -> Option<&mut RunList> {
+        let held = self.rows[row as usize].as_mut().expect("indexed rows are there");
+        held.lists.iter_mut().find(|list| list.rule == rule)
+    }
+
+    /// Forgets a rule's list where it is empty, and the key where nothing of it is left. Says whether it forgot the key.
+    pub(super) fn tidy(&mut self, row: Row, rule: RuleId) -> bool {
         let held = self.rows[row as usize].as_mut().expect("indexed rows are there");
         held.lists.retain(|list| list.rule != rule || list.first != NONE);
         if !held.lists.is_empty() {
-            return;
+            return false;
         }
         let hash = held.hash;
         if let Ok(entry) = self.index.find_entry(hash, |other| *other == row) {
@@ -441,6 +446,7 @@ impl KeyTable {
         }
         self.rows[row as usize] = None;
         self.free.push(row);
+        true
     }
 
     /// How many keys have something open.

@@ -24,6 +24,7 @@ fn no_start(program: &Program, rule: &Rule, engine: &Engine) -> String {
     let missing_key = engine.stats().rules[rule.id.index()].missing_key;
     let key = match missing_key {
         0 => String::new(),
+        1 => format!("; one event lacks its key {}", program.keys[rule.key.index()].parts.join(", ")),
         n => format!("; {n} events lack its key {}", program.keys[rule.key.index()].parts.join(", ")),
     };
     format!("  no run began: no event fits the first step, {}{key}", describe(program, &rule.steps[0]))

@@ -342,8 +342,7 @@ impl InboxReader {
                 source.unassign()?;
                 *state = InboxState::default();
             }
-            Notice::Committed(Err(error)) => tracing::debug!(error, "sink offsets"),
-            Notice::Committed(Ok(_)) | Notice::Progress(_) => {}
+            Notice::Progress(_) => {}
         }
         Ok(())
     }
@@ -387,7 +386,7 @@ impl InboxReader {
             }
         }
         if !next.is_empty()
-            && let Err(error) = source.commit(next, last)
+            && let Err(error) = source.commit(next, true)
         {
             state.stored.clear();
             tracing::debug!(%error, "sink offsets");

@@ -39,8 +39,6 @@ pub enum Notice {
     Assigned(Vec<Partition>),
     /// All partitions are taken: commit and call [`KafkaSource::unassign`].
     Revoked(Vec<Partition>),
-    /// The answer to a commit.
-    Committed(Result<usize, String>),
     /// How far the fetching of each partition is.
     Progress(Vec<Progress>),
 }
@@ -56,6 +54,8 @@ pub struct Progress {
     pub end: i64,
     /// Messages behind the end of the log that were not given out.
     pub lag: i64,
+    /// The offset that the broker has stored, as far as the client knows.
+    pub committed: i64,
 }
 
 /// Why reading went wrong.
@@ -202,7 +202,8 @@ impl KafkaSource {
         Ok(self.consumer.seek(&partition.topic, partition.number, Offset::Offset(offset), timeout)?)
     }
 
-    /// Stores offsets with their metadata. Not waiting: the answer comes as [`Notice::Committed`].
+    /// Stores offsets with their metadata. Without waiting, what came of it shows in [`Progress::committed`] only: the
+    /// client drops the answer.
     pub fn commit<'a>(
         &self,
         next: impl IntoIterator<Item = (&'a Partition, i64, &'a str)>,
@@ -267,6 +268,7 @@ impl ClientContext for ConsumerEvents {
                     next: partition.next_offset,
                     end: partition.eof_offset,
                     lag: partition.consumer_lag,
+                    committed: partition.committed_offset,
                 });
             }
         }
@@ -293,17 +295,6 @@ impl ConsumerContext for ConsumerEvents {
             RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => Notice::Assigned(partitions),
             _ => Notice::Revoked(partitions),
         });
-    }
-
-    fn commit_callback(&self, result: KafkaResult<()>, offsets: &TopicPartitionList) {
-        let stored = result.and_then(|()| offsets.elements().iter().try_for_each(TopicPartitionListElem::error));
-        if matches!(&stored, Err(error) if error.rdkafka_error_code() == Some(RDKafkaErrorCode::NoOffset)) {
-            return;
-        }
-        if stored.is_ok() {
-            self.trouble.over();
-        }
-        self.note(Notice::Committed(stored.map(|()| offsets.count()).map_err(|error| error.to_string())));
     }
 }
 

@@ -1,4 +1,4 @@
-//! `test`: what a failure says, and JUnit.
+//! `test`: what a failure says, and `JUnit`.
 
 use super::{BAD, Folder, GOOD, tripline};
 

@@ -1,3 +1,6 @@
 //! Programs and events to alerts.
 
 mod reference;
+mod state;
+mod support;
+mod wire;

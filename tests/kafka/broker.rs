@@ -46,9 +46,15 @@ impl Broker {
     }
 
     pub(super) fn create(&self, topic: &str, partitions: i32) {
+        self.create_with(topic, partitions, &[]);
+    }
+
+    /// As `create`, with settings of the topic.
+    pub(super) fn create_with(&self, topic: &str, partitions: i32, settings: &[(&str, &str)]) {
         let admin: AdminClient<DefaultClientContext> = self.config().create().expect("an admin client");
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
         let new = NewTopic::new(topic, partitions, TopicReplication::Fixed(1));
+        let new = settings.iter().fold(new, |new, (key, value)| new.set(key, value));
         let options = AdminOptions::new().operation_timeout(Some(Duration::from_secs(30)));
         let created = runtime.block_on(admin.create_topics([&new], &options)).expect("the broker answers");
         for topic in created {

@@ -81,3 +81,27 @@ max_event_depth = 20
     assert!(metrics.contains(&format!("tripline_dead_letters_total{{topic=\"{topic}\",reason=\"too_deep\"}} 1")));
     assert!(daemon.terminate().0.success(), "{}", daemon.log());
 }
+
+#[test]
+#[ignore = "needs a broker: scripts/broker start"]
+fn an_unwritable_dead_letter_topic_stops_the_daemon() {
+    let broker = Broker::new();
+    let name = Broker::unique("unwritable");
+    let topic = format!("{name}-events");
+    broker.create(&topic, 1);
+    // A topic that takes only tiny records refuses the dead letter.
+    broker.create_with(&format!("{name}.dead-letters"), 1, &[("max.message.bytes", "100")]);
+    let config = format!(
+        "name = \"{name}\"\nrules = [\"test.rules\"]\n[kafka]\nbrokers = \"{}\"\n[[source]]\ntopic = \"{topic}\"\nkey = \
+         \"user_id\"\n[alerts]\ntopic = \"{name}-alerts\"\n",
+        broker.address()
+    );
+    let folder = folder(RULES, &config);
+    let mut daemon = Daemon::start(folder.path());
+    daemon.ready();
+    broker.write_lines(&topic, &[&"not an event ".repeat(100)]);
+    let status = daemon.wait();
+    assert!(!status.success(), "{}", daemon.log());
+    assert!(daemon.log().contains(&format!("{name}.dead-letters")), "{}", daemon.log());
+    assert_eq!(broker.committed(&name, &topic, 0), None, "the message is not skipped");
+}

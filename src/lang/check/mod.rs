@@ -5,7 +5,7 @@
 //! - `steps`        the steps of a rule, as names see them;
 //! - `scope`        which names can be seen at a place;
 //! - `expr`         values and conditions; `calls` functions and aggregates; `compare` comparisons;
-//! - `rule`         a rule's shape, key and alert;
+//! - `rule`         a rule's shape, conditions and alert; `key` its key;
 //! - `tests`        tests in rule files;
 //! - `identity`     what an alert's id and a rule's version depend on.
 //!
@@ -17,6 +17,7 @@ mod compare;
 mod declarations;
 mod expr;
 mod identity;
+mod key;
 mod rule;
 mod scope;
 mod slots;

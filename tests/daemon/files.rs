@@ -1,0 +1,100 @@
+//! Files and standard input in place of topics: read to their end, merged by time.
+
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+const RULES: &str = r#"
+event login     user_id text, country text
+event purchase  user_id text, country text
+
+rule country_hop
+  for each user_id
+  on every login a
+  then purchase b where country is not a.country
+  within 5 minutes
+  alert high "{user_id}: login from {a.country}, purchase from {b.country}"
+"#;
+
+const LOGINS: &str = r#"{"type":"login","ts":1000,"id":"l1","user_id":"u1","country":"DE"}
+not an event
+{"type":"login","ts":3000,"id":"l2","user_id":"u2","country":"DE"}
+"#;
+
+const PURCHASES: &str = r#"{"type":"purchase","ts":2000,"id":"p1","user_id":"u1","country":"FR"}
+{"type":"purchase","ts":4000,"id":"p2","user_id":"u2","country":"DE"}
+"#;
+
+fn folder(config: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).expect("it is written");
+    write("test.rules", RULES);
+    write("logins.ndjson", LOGINS);
+    write("purchases.ndjson", PURCHASES);
+    write("tripline.toml", &format!("name = \"test\"\nrules = [\"test.rules\"]\n{config}"));
+    folder
+}
+
+fn run(folder: &Path, stdin: &str) -> Output {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_tripline"))
+        .arg("run")
+        .arg("-c")
+        .arg(folder.join("tripline.toml"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the binary runs");
+    child.stdin.take().expect("it is piped").write_all(stdin.as_bytes()).expect("it reads");
+    child.wait_with_output().expect("it ends")
+}
+
+fn alerts(text: &str) -> Vec<String> {
+    let message = |line: &str| {
+        let alert: serde_json::Value = serde_json::from_str(line).expect("JSON");
+        alert["message"].as_str().expect("text").to_owned()
+    };
+    text.lines().map(message).collect()
+}
+
+#[test]
+fn files_are_merged_by_time_and_what_is_no_event_is_kept() {
+    let folder = folder(
+        "[[source]]\nfile = \"logins.ndjson\"\n[[source]]\nfile = \"purchases.ndjson\"\n[alerts]\nfile = \
+         \"alerts.ndjson\"\n[dead_letters]\nfile = \"dead.ndjson\"\n",
+    );
+    let out = run(folder.path(), "");
+    assert_eq!(out.status.code(), Some(0), "{}", String::from_utf8_lossy(&out.stderr));
+    let read = |name: &str| std::fs::read_to_string(folder.path().join(name)).expect("it is there");
+    assert_eq!(alerts(&read("alerts.ndjson")), ["u1: login from DE, purchase from FR"]);
+    let letter: serde_json::Value = serde_json::from_str(read("dead.ndjson").trim_end()).expect("one line of JSON");
+    assert_eq!(
+        (&letter["reason"], &letter["offset"], &letter["payload"]),
+        (&"not_json".into(), &2.into(), &"not an event".into())
+    );
+}
+
+#[test]
+fn standard_input_goes_through_to_standard_output_and_to_a_sink() {
+    let folder = folder(
+        "[[source]]\nstdin = true\n[alerts]\nstdout = true\n[sink.desk.email]\nserver = \"file:mails\"\nfrom = \
+         \"a@example.com\"\nto = \"b@example.com\"\n",
+    );
+    let out = run(folder.path(), &format!("{LOGINS}{}", PURCHASES.replace("2000", "3500")));
+    assert_eq!(out.status.code(), Some(0), "{}", String::from_utf8_lossy(&out.stderr));
+    assert_eq!(alerts(&String::from_utf8_lossy(&out.stdout)), ["u1: login from DE, purchase from FR"]);
+    let mails = std::fs::read_dir(folder.path().join("mails")).expect("the sink wrote");
+    assert_eq!(mails.count(), 1, "the sink has finished before the end");
+}
+
+#[test]
+fn a_wrong_configuration_or_rule_ends_at_once() {
+    let wrong = folder("[[source]]\nfle = \"logins.ndjson\"\n[alerts]\nstdout = true\n");
+    let out = run(wrong.path(), "");
+    assert_eq!(out.status.code(), Some(3));
+    assert!(String::from_utf8_lossy(&out.stderr).contains("tripline.toml:4: unknown field `fle`"), "{out:?}");
+
+    let wrong = folder("[[source]]\nfile = \"logins.ndjson\"\n[alerts]\nstdout = true\n");
+    std::fs::write(wrong.path().join("test.rules"), "rule x\n  on nothing\n  alert low\n").expect("it is written");
+    assert_eq!(run(wrong.path(), "").status.code(), Some(2));
+}

@@ -1,0 +1,3 @@
+//! The daemon as a process over files: no broker is needed.
+
+mod files;
