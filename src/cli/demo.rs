@@ -49,7 +49,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     let mut show = Show { paint: Paint(output::color(&io::stdout())), verdict: Verdict::default(), mails: 0 };
     output::print(&show.welcome(arguments))?;
     let mut stage = Stage::set()?;
-    output::print(&show.ready(&stage))?;
+    output::print(&Show::ready(&stage))?;
     let began = Instant::now();
     stage.play(arguments.seconds, arguments.keep)?;
     show.first_round(&mut stage)?;
@@ -127,7 +127,7 @@ impl Show {
         )
     }
 
-    fn ready(&self, stage: &Stage) -> String {
+    fn ready(stage: &Stage) -> String {
         let [events, alerts] = stage.topics();
         let mut text = String::new();
         let mut line = |name: &str, value: &str| line(&mut text, format_args!("  {name:<9}{value}"));

@@ -47,7 +47,11 @@ impl Pacer {
         let mut kept = Some(BufWriter::new(file));
         let mut number = 0;
         while !self.is_stopped() && (number == 0 || self.endless) {
-            self.round(number, kept.take())?;
+            match self.round(number, kept.take()) {
+                // What was under way when it was stopped is of no use to anybody.
+                Err(_) if self.is_stopped() => break,
+                done => done?,
+            }
             number += 1;
             self.sent.rounds.store(number, Ordering::Relaxed);
         }

@@ -158,7 +158,7 @@ impl Stage {
     pub fn end(mut self) -> anyhow::Result<()> {
         self.stop.store(true, Ordering::Relaxed);
         self.handle.stop();
-        let events = self.events.take().map_or(Ok(()), |thread| joined(thread));
+        let events = self.events.take().map_or(Ok(()), joined);
         let Some(daemon) = self.daemon.take() else { return events };
         let until = Instant::now() + STOP_TIMEOUT;
         while !daemon.is_finished() && Instant::now() < until {

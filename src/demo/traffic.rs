@@ -99,7 +99,7 @@ fn acts(random: &mut Random) -> Vec<(u64, Act)> {
         acts.push((0, Act::LoginFailed(place)));
     }
     acts.push((100 + random.below(200), Act::Login(place)));
-    for _ in 0..1 + random.below(3) {
+    for _ in 0..=random.below(3) {
         acts.push((300 + random.below(600), Act::PageView));
     }
     match random.below(10) {
