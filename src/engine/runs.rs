@@ -48,7 +48,7 @@ pub(super) struct Run {
     /// The last time at which it is still open: its start plus `within`, or the end of its wait.
     pub(super) ends_ms: i64,
     /// The events that it has taken itself, in order.
-    pub(super) events: Vec<(StepId, Arc<Taken>)>,
+    pub(super) events: SmallVec<[(StepId, Arc<Taken>); 1]>,
     /// The events that it has taken together with other runs of its key.
     pub(super) spans: SmallVec<[Span; 0]>,
     by_key: Links,
@@ -73,7 +73,7 @@ impl Run {
             taken: 0,
             start_ms,
             ends_ms,
-            events: Vec::new(),
+            events: SmallVec::new(),
             spans: SmallVec::new(),
             by_key: UNLINKED,
             by_end: UNLINKED,
