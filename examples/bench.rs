@@ -1,7 +1,7 @@
 //! Events per second from a file to alerts, over generated events:
 //!
 //! ```sh
-//! cargo run --profile dist --example bench -- [EVENTS]
+//! cargo run --release --example bench -- [EVENTS]
 //! ```
 //!
 //! Prints the machine, then decode alone, each rule alone, and all rules together, on one thread and on two, each as

@@ -49,14 +49,6 @@ rule takeover "Failed logins, a login, a large purchase"
   alert critical score 60
 "#;
 
-/// A fifth rule, over a sliding window.
-pub const SPEND_VELOCITY: &str = r"rule spend_velocity
-  for each user_id
-  on purchase
-  where sum(purchase.amount) over 10 minutes > 500
-  alert medium score 20
-";
-
 /// How the events are made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {

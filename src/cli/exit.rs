@@ -29,6 +29,14 @@ impl From<Exit> for ExitCode {
     }
 }
 
+/// Prints help, the version, or what is wrong with the arguments. Wrong arguments are bad input: clap's own 2 would read
+/// as bad rules.
+pub(super) fn of_usage(message: &clap::Error) -> Exit {
+    // That the terminal is closed is nobody's concern.
+    drop(message.print());
+    if message.use_stderr() { Exit::BadInput } else { Exit::Fine }
+}
+
 /// Prints an error with its causes; a closed pipe, as of `tripline replay … | head`, is no error.
 pub(super) fn of_error(error: &anyhow::Error) -> Exit {
     let closed = error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>());

@@ -44,7 +44,11 @@ enum Command {
 
 /// Runs the subcommand that the process's arguments name, and says how it went.
 pub fn main() -> ExitCode {
-    let result = match Arguments::parse().command {
+    let command = match Arguments::try_parse() {
+        Ok(arguments) => arguments.command,
+        Err(message) => return exit::of_usage(&message).into(),
+    };
+    let result = match command {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Fmt(arguments) => fmt::run(&arguments),

@@ -133,9 +133,10 @@ mod tests {
             let events = round(seconds, 0);
             assert!(events.is_sorted_by_key(|event| event.due_ms));
             let last = events.iter().filter(|event| event.planted).map(|event| event.due_ms).max();
-            assert!(last.is_some_and(|last| last + LONGEST_MS <= seconds * 1_000 + LONGEST_MS - 800), "{seconds}");
-            let carts = events.iter().filter(|event| event.act == Act::AddToCart).map(|event| event.due_ms).max();
-            assert!(carts.is_some_and(|cart| cart + 3_000 < seconds * 1_000), "{seconds}");
+            assert!(last.is_some_and(|last| last <= seconds * 1_000 - 800), "{seconds}");
+            // Customers pay for their carts on the same visit; a cart of a story may be left for good.
+            let left = events.iter().filter(|event| event.planted && event.act == Act::AddToCart);
+            assert!(left.map(|event| event.due_ms).all(|cart| cart + 3_000 < seconds * 1_000), "{seconds}");
         }
     }
 

@@ -25,3 +25,11 @@ fn a_wrong_argument_is_told_on_standard_error() {
     assert_eq!(ran.out, "");
     assert!(ran.err.contains("--format"), "{ran:#?}");
 }
+
+#[test]
+fn wrong_arguments_are_bad_input_and_not_bad_rules() {
+    let ran = super::tripline(&["check", "--fromat", "json", "rules"]).expect(3);
+    assert!(ran.err.contains("--format"), "{ran:#?}");
+    super::tripline(&["nonsense"]).expect(3);
+    super::tripline(&["--version"]).expect(0);
+}

@@ -84,6 +84,6 @@ fn demo_ships_rules_whose_own_tests_pass() {
 #[test]
 fn demo_refuses_a_run_too_short_for_its_stories() {
     let output = tripline(Path::new("."), &["demo", "--seconds", "3"]);
-    assert_eq!(output.status.code(), Some(2), "clap's own code for wrong arguments");
+    assert_eq!(output.status.code(), Some(3), "wrong arguments are bad input");
     assert!(text(&output.stderr).contains("8..=3600"), "{}", text(&output.stderr));
 }
