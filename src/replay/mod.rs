@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use crate::alert::Alert;
 use crate::decode::{DecodeError, DecodeLimits, FieldNames};
-use crate::engine::{End, InputSettings, LatePolicy, Stats};
+use crate::engine::{Admission, End, InputSettings, Stats};
 use crate::program::Program;
 use crate::source::{Progress, ReadError};
 
@@ -107,11 +107,7 @@ pub fn source_names(files: &[PathBuf]) -> Arc<[String]> {
 type ReadResult<T> = Result<T, ReadError>;
 
 impl Summary {
-    fn count(&mut self, admission: crate::engine::Admission) {
-        use crate::engine::Admission;
-        match admission {
-            Admission::Accepted | Admission::Raised => {}
-            Admission::Late(LatePolicy::Drop | LatePolicy::DeadLetter | LatePolicy::Process) => self.late += 1,
-        }
+    fn count(&mut self, admission: Admission) {
+        self.late += u64::from(matches!(admission, Admission::Late(_)));
     }
 }

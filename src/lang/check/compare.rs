@@ -49,7 +49,7 @@ impl Scope<'_> {
     }
 
     /// `x in (…)`, `x not in (…)`.
-    pub(super) fn is_in(&mut self, operand: &ast::Expr, negated: bool, set: &InSet, span: Span) -> Condition {
+    pub(super) fn is_in(&mut self, operand: &ast::Expr, negated: bool, set: &InSet) -> Condition {
         let operand = self.value(operand);
         let values = match set {
             InSet::List(name) => {
@@ -59,7 +59,6 @@ impl Scope<'_> {
             InSet::Values(values) => values,
         };
         let values = values.iter().filter_map(|value| self.member(&operand, value)).collect();
-        debug_assert!(span.end >= span.start);
         Condition::In { operand: operand.expr, negated, values }
     }
 

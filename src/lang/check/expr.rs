@@ -42,7 +42,7 @@ impl Scope<'_> {
             ExprKind::Or(left, right) => Condition::Any(vec![self.condition(left), self.condition(right)]),
             ExprKind::Not(operand) => Condition::Not(Box::new(self.condition(operand))),
             ExprKind::Compare(comparison, left, right) => self.compare(comparison, left, right),
-            ExprKind::In { operand, negated, set } => self.is_in(operand, *negated, set, expr.span),
+            ExprKind::In { operand, negated, set } => self.is_in(operand, *negated, set),
             ExprKind::IsMissing { operand, negated } => {
                 let missing = Condition::IsMissing(self.value(operand).expr);
                 if *negated { Condition::Not(Box::new(missing)) } else { missing }

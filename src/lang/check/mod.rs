@@ -187,7 +187,7 @@ impl Checker {
         conditions: tests::Conditions,
     ) -> Checked {
         compiled.sort_by(|a, b| a.rule.name.cmp(&b.rule.name));
-        let tests = tests::compile(&mut self, tests, conditions, &compiled);
+        let tests = tests::compile(&mut self, tests, conditions);
         let mut program = Program { schema: self.schema, ..Program::default() };
         program.types = self.slots.into_fields().into_iter().map(type_plan).collect();
         for made in compiled {

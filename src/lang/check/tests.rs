@@ -6,7 +6,6 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::diagnostic::{Code, Diagnostic, Span};
 use crate::lang::ast::{self, Expect, ExpectCount, Item, Literal, Number, Path, Spanned, TestEvent, TestLine};
-use crate::lang::check::rule::Compiled;
 use crate::lang::check::{Checker, items};
 use crate::program::Condition;
 use crate::schema::{Kind, TypeId};
@@ -86,13 +85,7 @@ pub(super) fn conditions_on<'a>(tests: &[Collected<'a>], rule: &str) -> Vec<(Spa
 }
 
 /// Checks the tests and makes them ready to run.
-pub(super) fn compile(
-    checker: &mut Checker,
-    tests: &[Collected<'_>],
-    mut conditions: Conditions,
-    rules: &[Compiled],
-) -> Vec<RuleTest> {
-    let _ = rules;
+pub(super) fn compile(checker: &mut Checker, tests: &[Collected<'_>], mut conditions: Conditions) -> Vec<RuleTest> {
     tests.iter().map(|test| compile_test(checker, test, &mut conditions)).collect()
 }
 
