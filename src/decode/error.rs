@@ -24,13 +24,13 @@ pub enum DecodeError {
     #[error("the body is JSON but not an object")]
     NotAnObject,
     /// Objects and lists within each other beyond the limit.
-    #[error("nested deeper than {limit} levels: the source's setting max_event_depth")]
+    #[error("nested deeper than {limit} levels: the setting max_event_depth in [limits]")]
     TooDeep {
         /// The limit.
         limit: usize,
     },
     /// More bytes than the limit.
-    #[error("{bytes} bytes, more than {limit}: the source's setting max_event_bytes")]
+    #[error("{bytes} bytes, more than {limit}: the setting max_event_bytes in [limits]")]
     TooLarge {
         /// The message's size.
         bytes: usize,

@@ -348,7 +348,7 @@ fn limits_are_refused_quickly_and_name_their_settings() {
     let levels = |n: usize| format!(r#"{{"type":"t","ts":1,"x":{}{}}}"#, "[".repeat(n - 1), "]".repeat(n - 1));
     assert_eq!(reason(&mut decoder, levels(64).as_bytes()), "decoded");
     let error = decode(&mut decoder, &levels(65)).unwrap_err();
-    assert_eq!(error.to_string(), "nested deeper than 64 levels: the source's setting max_event_depth");
+    assert_eq!(error.to_string(), "nested deeper than 64 levels: the setting max_event_depth in [limits]");
     assert_eq!(reason(&mut decoder, levels(100_000).as_bytes()), "too_deep");
     assert_eq!(reason(&mut decoder, &b"[".repeat(100_000)), "too_deep");
     assert_eq!(
@@ -356,7 +356,7 @@ fn limits_are_refused_quickly_and_name_their_settings() {
         "decoded"
     );
     let error = decode(&mut decoder, &" ".repeat((1 << 20) + 1)).unwrap_err();
-    assert_eq!(error.to_string(), "1048577 bytes, more than 1048576: the source's setting max_event_bytes");
+    assert_eq!(error.to_string(), "1048577 bytes, more than 1048576: the setting max_event_bytes in [limits]");
 }
 
 #[test]

@@ -23,7 +23,6 @@
 
 mod compare;
 mod emit;
-#[expect(clippy::module_inception, reason = "the folder's main noun")]
 mod engine;
 mod eval;
 mod history;

@@ -4,6 +4,8 @@
 //! the language has is in the tree, also what `check` refuses.
 
 use crate::diagnostic::Span;
+/// The operators are the program's own. Reading `==` gives `Is`, `!=` gives `IsNot`.
+pub use crate::program::{Arithmetic, Comparison as Compare};
 
 /// A part of the tree with its place in the file. Equality is of the parts alone, so that a tree equals the tree of
 /// its formatted text.
@@ -434,36 +436,6 @@ pub enum Unit {
     KilometresPerHour,
     /// `percent`: a hundredth
     Percent,
-}
-
-/// The operators of arithmetic.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Arithmetic {
-    /// `+`
-    Add,
-    /// `-`
-    Subtract,
-    /// `*`
-    Multiply,
-    /// `/`
-    Divide,
-}
-
-/// The operators of comparison. Reading `==` gives `Is`, `!=` gives `IsNot`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Compare {
-    /// `is`
-    Is,
-    /// `is not`
-    IsNot,
-    /// `<`
-    Less,
-    /// `<=`
-    LessOrEqual,
-    /// `>`
-    Greater,
-    /// `>=`
-    GreaterOrEqual,
 }
 
 /// `list` and `table`: values by key from a file or a topic.

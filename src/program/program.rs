@@ -82,7 +82,7 @@ pub struct KeyPlan {
     pub parts: Vec<String>,
 }
 
-/// How the engine runs a rule; `explain` prints it and tests assert it.
+/// How the engine runs a rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Strategy {
     /// One event decides: no state at all.

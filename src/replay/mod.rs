@@ -103,7 +103,7 @@ pub fn source_names(files: &[PathBuf]) -> Arc<[String]> {
     files.iter().map(name).collect()
 }
 
-/// Reads a file or opens the next; an error that names it.
+/// What reading the files gives; an error names the file.
 type ReadResult<T> = Result<T, ReadError>;
 
 impl Summary {

@@ -14,7 +14,7 @@ impl Scope<'_> {
     /// `a < b`, `a is b`.
     pub(super) fn compare(
         &mut self,
-        comparison: &Spanned<ast::Compare>,
+        comparison: &Spanned<Comparison>,
         left: &ast::Expr,
         right: &ast::Expr,
     ) -> Condition {
@@ -24,28 +24,17 @@ impl Scope<'_> {
         if !self.comparable(&left, &right) {
             return never();
         }
-        let comparison = match comparison.node {
-            ast::Compare::Is => Comparison::Is,
-            ast::Compare::IsNot => Comparison::IsNot,
-            ordered => {
-                if !self.ordered(&left, comparison.span) {
-                    return never();
-                }
-                match ordered {
-                    ast::Compare::Less => Comparison::Less,
-                    ast::Compare::LessOrEqual => Comparison::LessOrEqual,
-                    ast::Compare::Greater => Comparison::Greater,
-                    _ => Comparison::GreaterOrEqual,
-                }
-            }
-        };
+        let is_equality = matches!(comparison.node, Comparison::Is | Comparison::IsNot);
+        if !is_equality && !self.ordered(&left, comparison.span) {
+            return never();
+        }
         if left.constant().is_some() && right.constant().is_some() {
             self.checker.report(
                 Diagnostic::new(Code::ConstantCondition, left.span.to(right.span), "two constants are compared")
                     .help("the result is always the same; compare a field"),
             );
         }
-        Condition::Compare(comparison, left.expr, right.expr)
+        Condition::Compare(comparison.node, left.expr, right.expr)
     }
 
     /// `x in (…)`, `x not in (…)`.

@@ -172,7 +172,7 @@ impl Scope<'_> {
         Typed { ty: value.ty, expr, span }
     }
 
-    fn arithmetic(&mut self, operator: ast::Arithmetic, left: &ast::Expr, right: &ast::Expr, span: Span) -> Typed {
+    fn arithmetic(&mut self, operator: Arithmetic, left: &ast::Expr, right: &ast::Expr, span: Span) -> Typed {
         let (left, right) = (self.value(left), self.value(right));
         if left.ty == Type::Unknown || right.ty == Type::Unknown {
             return Typed::unknown(span);
@@ -195,13 +195,7 @@ impl Scope<'_> {
             );
             return Typed::unknown(span);
         };
-        let operation = match operator {
-            ast::Arithmetic::Add => Arithmetic::Add,
-            ast::Arithmetic::Subtract => Arithmetic::Subtract,
-            ast::Arithmetic::Multiply => Arithmetic::Multiply,
-            ast::Arithmetic::Divide => Arithmetic::Divide,
-        };
-        Typed { ty, expr: Expr::Arithmetic(operation, Box::new((left.expr, right.expr))), span }
+        Typed { ty, expr: Expr::Arithmetic(operator, Box::new((left.expr, right.expr))), span }
     }
 
     fn not_a_number(&mut self, value: &Typed, span: Span) -> Typed {
@@ -266,8 +260,8 @@ fn whole(n: f64) -> Value {
 }
 
 /// The type of a result, if the two can be combined.
-fn arithmetic_type(operator: ast::Arithmetic, left: &Type, right: &Type) -> Option<Type> {
-    use ast::Arithmetic::{Add, Divide, Multiply, Subtract};
+fn arithmetic_type(operator: Arithmetic, left: &Type, right: &Type) -> Option<Type> {
+    use Arithmetic::{Add, Divide, Multiply, Subtract};
     const DURATION: Type = Type::Quantity(Dimension::Duration);
     Some(match (operator, left, right) {
         (Subtract, Type::Time, Type::Time) => DURATION,

@@ -34,8 +34,6 @@ pub struct TestCase {
     pub event_type: String,
     /// Its body.
     pub body: Json,
-    /// Where it is written.
-    pub span: Span,
 }
 
 /// What a test expects of a rule.
@@ -49,8 +47,6 @@ pub struct Expectation {
     pub at_ms: Option<i64>,
     /// What holds of each alert.
     pub with: Option<Condition>,
-    /// Where it is written.
-    pub span: Span,
 }
 
 /// A test as written.
@@ -102,9 +98,9 @@ fn compile_test(checker: &mut Checker, test: &ast::Test, conditions: &mut Condit
                             .help("write a test's events in order of time"),
                     );
                 }
-                events.push(checker.test_event(event, line.span));
+                events.push(checker.test_event(event));
             }
-            TestLine::Expect(expect) => expectations.push(expectation(checker, test, expect, line.span, conditions)),
+            TestLine::Expect(expect) => expectations.push(expectation(checker, test, expect, conditions)),
         }
     }
     if expectations.is_empty() {
@@ -124,13 +120,7 @@ fn compile_test(checker: &mut Checker, test: &ast::Test, conditions: &mut Condit
     RuleTest { rule: test.rule.node.clone(), description, span: test.rule.span, events, expectations }
 }
 
-fn expectation(
-    checker: &mut Checker,
-    test: &ast::Test,
-    expect: &Expect,
-    span: Span,
-    conditions: &mut Conditions,
-) -> Expectation {
+fn expectation(checker: &mut Checker, test: &ast::Test, expect: &Expect, conditions: &mut Conditions) -> Expectation {
     if let Some(rule) = &expect.rule {
         checker.known_rule(rule);
     }
@@ -144,7 +134,6 @@ fn expectation(
         count,
         at_ms: expect.at.as_ref().map(|at| at.ms),
         with: expect.with.as_ref().and_then(|with| conditions.remove(&with.span)),
-        span,
     }
 }
 
@@ -160,14 +149,14 @@ impl Checker {
         self.report(diagnostic);
     }
 
-    fn test_event(&mut self, event: &TestEvent, span: Span) -> TestCase {
+    fn test_event(&mut self, event: &TestEvent) -> TestCase {
         let mut body = Map::new();
         if let Some(type_id) = self.type_id(&event.event_type) {
             for (path, value) in &event.fields {
                 self.test_field(type_id, path, value, &mut body);
             }
         }
-        TestCase { at_ms: event.at.ms, event_type: event.event_type.node.clone(), body: Json::Object(body), span }
+        TestCase { at_ms: event.at.ms, event_type: event.event_type.node.clone(), body: Json::Object(body) }
     }
 
     fn test_field(&mut self, type_id: TypeId, path: &Path, value: &Spanned<Literal>, body: &mut Map<String, Json>) {
