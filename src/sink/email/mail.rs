@@ -139,7 +139,7 @@ fn local_id(alert_id: &str) -> String {
     Sha256::digest(alert_id.as_bytes()).iter().take(16).fold("x".to_owned(), |id, byte| id + &format!("{byte:02x}"))
 }
 
-/// Sorts by time; colons are not for every file system.
+/// Sorts by time; colons are not for every file system, and a dot at the beginning would hide the file.
 fn file_name(time: &str, id: &str) -> String {
-    format!("{}-{id}.eml", word(&time.replace(':', ""), 40))
+    format!("{}-{id}.eml", word(&time.replace(':', ""), 40).trim_start_matches('.'))
 }

@@ -529,6 +529,15 @@ fn nasty() -> impl Strategy<Value = String> {
     prop::collection::vec(parts, 0..4).prop_map(|parts| parts.concat())
 }
 
+/// A record whose time began with a dot made a hidden file, which the next look at the folder passed over.
+#[test]
+fn no_time_hides_a_mail() {
+    let mut record = record(1, "r");
+    record.time = ".x".to_owned();
+    let file_name = composer().alert(&record).file_name;
+    assert!(file_name.starts_with("x-"), "{file_name}");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
