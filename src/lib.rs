@@ -8,10 +8,12 @@
 //! ```
 //!
 //! - rules: [`ruleset`] reads files, [`lang`] makes a [`program`] of them or tells what is wrong in [`diagnostic`]s;
-//!   [`schema`] holds the declared event types;
+//!   [`schema`] holds the declared event types; [`tables`] reads the files of lists and tables;
 //! - events: [`decode`] makes an [`event`] of a message, keeping only what the program reads; the [`engine`] turns
 //!   events in order of time into [`alert`]s;
-//! - [`replay`] runs files through engines on all cores; [`workload`] generates events to measure with.
+//! - [`infer`] writes declarations from a sample of events;
+//! - [`replay`] runs files through engines on all cores; [`why`] tells why a rule fired or did not; [`workload`]
+//!   generates events to measure with.
 //!
 //! - the daemon: [`config`] is checked once; [`daemon`] runs engines over topics or files, [`kafka`] makes its clients,
 //!   [`sink`]s read the alerts, [`telemetry`] tells how it is; [`demo`] stages all of it in one process;
@@ -29,6 +31,7 @@ pub mod demo;
 pub mod diagnostic;
 pub mod engine;
 pub mod event;
+pub mod infer;
 pub mod kafka;
 pub mod lang;
 pub mod program;
@@ -39,7 +42,10 @@ pub mod schema;
 pub mod secret;
 pub mod sink;
 pub mod source;
+pub mod tables;
 pub mod telemetry;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+pub mod why;
 pub mod workload;
+pub mod xml;

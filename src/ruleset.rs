@@ -3,6 +3,8 @@
 //! Stands between the files and `lang`, which reads none. A path is a file, or a folder of which all `.rules` files
 //! are read, folders within it included, in the order of their names. All files are checked together.
 
+mod lookups;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -19,6 +21,8 @@ pub struct RuleSet {
     pub files: Vec<ast::File>,
     /// The program, the tests, and all problems of all files.
     pub checked: Checked,
+    /// The folder from which the names of the files start.
+    base: PathBuf,
 }
 
 /// Why rule files could not be read at all.
@@ -45,17 +49,31 @@ impl RuleSet {
             let bytes = std::fs::read(&path).map_err(|source| LoadError::Read { path: path.clone(), source })?;
             texts.push((path.display().to_string(), bytes));
         }
-        Ok(RuleSet::from_bytes(texts))
+        Ok(RuleSet::from_bytes(Path::new(""), texts))
     }
 
     /// Checks rule files given as names and texts.
     pub fn from_texts(texts: impl IntoIterator<Item = (String, String)>) -> RuleSet {
-        RuleSet::from_bytes(texts.into_iter().map(|(name, text)| (name, text.into_bytes())))
+        RuleSet::from_texts_in(Path::new(""), texts)
+    }
+
+    /// As [`RuleSet::from_texts`]; the files of lists and tables are looked for as if the texts lay in this folder.
+    pub fn from_texts_in(folder: &Path, texts: impl IntoIterator<Item = (String, String)>) -> RuleSet {
+        RuleSet::from_bytes(folder, texts.into_iter().map(|(name, text)| (name, text.into_bytes())))
     }
 
     /// The program, if nothing stands in its way.
     pub fn program(&self) -> Option<Arc<Program>> {
         self.checked.is_ok().then(|| Arc::new(self.checked.program.clone()))
+    }
+
+    /// Checks other trees, made of those of this set. The files of their lists and tables are read again.
+    pub fn check_again(&self, files: &[ast::File]) -> Checked {
+        let mut diagnostics = Vec::new();
+        let lookups = lookups::load(files, &self.sources, &self.base, &mut diagnostics);
+        let mut checked = lang::check_with(files, lookups);
+        checked.diagnostics.append(&mut diagnostics);
+        checked
     }
 
     /// How many errors and warnings there are.
@@ -64,8 +82,8 @@ impl RuleSet {
         (errors, self.checked.diagnostics.len() - errors)
     }
 
-    fn from_bytes(texts: impl IntoIterator<Item = (String, Vec<u8>)>) -> RuleSet {
-        let mut set = RuleSet::default();
+    fn from_bytes(base: &Path, texts: impl IntoIterator<Item = (String, Vec<u8>)>) -> RuleSet {
+        let mut set = RuleSet { base: base.to_owned(), ..RuleSet::default() };
         let mut diagnostics = Vec::new();
         for (name, bytes) in texts {
             let (text, problem) = decode(bytes);
@@ -75,7 +93,8 @@ impl RuleSet {
             diagnostics.extend(problems);
             set.files.push(file);
         }
-        set.checked = lang::check(&set.files);
+        let lookups = lookups::load(&set.files, &set.sources, base, &mut diagnostics);
+        set.checked = lang::check_with(&set.files, lookups);
         set.checked.diagnostics.extend(diagnostics);
         set.checked.diagnostics.sort_by_key(|diagnostic| (diagnostic.primary.span, diagnostic.code));
         set

@@ -6,6 +6,7 @@ mod demo;
 mod engine;
 mod kafka;
 mod lang;
+mod manual;
 mod readme;
 mod sink;
 mod tidy;

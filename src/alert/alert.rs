@@ -4,17 +4,17 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::event::{EventId, Position, Value};
-use crate::program::{RuleId, Severity};
+use crate::program::Severity;
 use crate::schema::TypeId;
 
-/// A match of a rule, ready to be sent.
+/// A match of a rule, or what a measure emits, ready to be sent.
 #[derive(Clone, Debug)]
 pub struct Alert {
     /// The same for the same match wherever and however often the stream is run.
     pub id: AlertId,
-    /// The rule.
-    pub rule: RuleId,
-    /// Its name.
+    /// What it is.
+    pub kind: Kind,
+    /// The name of the rule, the risk or the measure.
     pub rule_name: Arc<str>,
     /// Its version.
     pub version: Arc<str>,
@@ -32,32 +32,63 @@ pub struct Alert {
     pub message: String,
     /// Words to filter by.
     pub tags: Arc<[String]>,
-    /// The sinks that are to get it; all where there is none.
+    /// The sinks that are to get it; all where there is none, and of a measure none.
     pub targets: Arc<[String]>,
-    /// The matched events in order.
+    /// The matched events in order; none of a measure.
     pub events: Vec<AlertEvent>,
-    /// Aggregates that decided, by name.
+    /// Aggregates that decided, or that a measure emits, by name.
     pub values: Vec<(String, Value)>,
     /// How many alerts of this rule and key were suppressed since the last one that was sent.
     pub suppressed: u64,
 }
 
 impl Alert {
-    /// The first matched event.
-    pub fn first(&self) -> &AlertEvent {
-        self.events.first().expect("an alert has an event")
+    /// The first matched event; none of a measure.
+    pub fn first(&self) -> Option<&AlertEvent> {
+        self.events.first()
     }
 
-    /// The last matched event.
-    pub fn last(&self) -> &AlertEvent {
-        self.events.last().expect("an alert has an event")
+    /// The last matched event; none of a measure.
+    pub fn last(&self) -> Option<&AlertEvent> {
+        self.events.last()
+    }
+
+    /// Whether it is what a measure emits.
+    pub fn is_measure(&self) -> bool {
+        matches!(self.kind, Kind::Measure(_))
     }
 
     /// The deterministic order of alerts: time, position of the completing event, rule name, position of the first
-    /// event, id.
+    /// event, id. What measures emit at a time comes after its alerts, by name, rank and id.
     pub fn order(&self) -> impl Ord + '_ {
-        (self.time_ms, self.last().position, &*self.rule_name, self.first().position, self.id)
+        let position = |event: Option<&AlertEvent>| event.map(|event| event.position);
+        let rank = match self.kind {
+            Kind::Alert => None,
+            Kind::Measure(emission) => emission.rank,
+        };
+        let (first, last) = (position(self.first()), position(self.last()));
+        (self.time_ms, self.is_measure(), last, &*self.rule_name, first, rank, self.id)
     }
+}
+
+/// What an alert is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A match of a rule, or a risk that was reached.
+    Alert,
+    /// What a measure says of a window.
+    Measure(Emission),
+}
+
+/// A window of a measure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Emission {
+    /// When it begins (ms).
+    pub start_ms: i64,
+    /// When it ends (ms).
+    pub end_ms: i64,
+    /// The key's place among those of the window, from 1, where only the top ones are emitted.
+    pub rank: Option<u32>,
 }
 
 /// A matched event: the fields that the rule read, so that the match can be derived again from the alert.

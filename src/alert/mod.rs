@@ -10,6 +10,6 @@ mod alert;
 mod record;
 mod template;
 
-pub use alert::{Alert, AlertEvent, AlertId};
-pub use record::{AlertRecord, EventRecord, SourceRecord};
+pub use alert::{Alert, AlertEvent, AlertId, Emission, Kind};
+pub use record::{AlertRecord, EventRecord, SourceRecord, WindowRecord};
 pub use template::{render, render_value};

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json, json};
 
-use crate::alert::{Alert, AlertEvent};
+use crate::alert::{Alert, AlertEvent, Kind};
 use crate::event::Value;
 
 /// An alert on the wire.
@@ -18,7 +18,7 @@ pub struct AlertRecord {
     pub rule: String,
     /// The rule's version.
     pub version: String,
-    /// `alert`.
+    /// `alert` or `measure`.
     pub kind: String,
     /// `info`, `low`, `medium`, `high`, `critical`.
     pub severity: String,
@@ -31,12 +31,15 @@ pub struct AlertRecord {
     pub time: String,
     /// The time of the first event.
     pub started: String,
+    /// The window of a measure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<WindowRecord>,
     /// What happened.
     pub message: String,
     /// Words to filter by.
     #[serde(default)]
     pub tags: Vec<String>,
-    /// The sinks that are to get it; all where there is none.
+    /// The sinks that are to get it; all where there is none, and of a measure none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub to: Vec<String>,
     /// How many alerts of this rule and key were suppressed since the last one.
@@ -44,9 +47,18 @@ pub struct AlertRecord {
     pub suppressed: u64,
     /// The matched events in order.
     pub events: Vec<EventRecord>,
-    /// Aggregates that decided.
+    /// Aggregates that decided, or that a measure emits.
     #[serde(default)]
     pub values: Map<String, Json>,
+}
+
+/// A window on the wire.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WindowRecord {
+    /// When it begins.
+    pub start: String,
+    /// When it ends.
+    pub end: String,
 }
 
 /// A matched event on the wire.
@@ -80,6 +92,9 @@ pub struct SourceRecord {
     pub offset: u64,
 }
 
+/// The kind of what measures emit.
+const MEASURE: &str = "measure";
+
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the form that serde asks for")]
 fn is_zero(n: &u64) -> bool {
     *n == 0
@@ -93,12 +108,13 @@ impl AlertRecord {
             alert_id: alert.id.to_string(),
             rule: alert.rule_name.to_string(),
             version: alert.version.to_string(),
-            kind: "alert".to_owned(),
+            kind: if alert.is_measure() { MEASURE } else { "alert" }.to_owned(),
             severity: alert.severity.as_str().to_owned(),
             score: alert.score,
             key: object(alert.key.iter().map(|(name, value)| (name.as_str(), value))),
             time: rfc3339(alert.time_ms),
             started: rfc3339(alert.started_ms),
+            window: window(alert.kind),
             message: alert.message.clone(),
             tags: alert.tags.to_vec(),
             to: alert.targets.to_vec(),
@@ -106,6 +122,17 @@ impl AlertRecord {
             events: alert.events.iter().map(|event| event_record(event, sources)).collect(),
             values: object(alert.values.iter().map(|(name, value)| (name.as_str(), value))),
         }
+    }
+
+    /// Whether it is what a measure emits.
+    pub fn is_measure(&self) -> bool {
+        self.kind == MEASURE
+    }
+
+    /// Whether a sink is to get it: what names no sink goes to all, except that measures go only where they are sent.
+    pub fn is_for(&self, sink: &str) -> bool {
+        let to_all = self.to.is_empty() && !self.is_measure();
+        to_all || self.to.iter().any(|name| name == sink)
     }
 
     /// One line of JSON.
@@ -123,6 +150,15 @@ impl AlertRecord {
                 other => other.to_string(),
             }),
             _ => Some(Json::Object(self.key.clone()).to_string()),
+        }
+    }
+}
+
+fn window(kind: Kind) -> Option<WindowRecord> {
+    match kind {
+        Kind::Alert => None,
+        Kind::Measure(emission) => {
+            Some(WindowRecord { start: rfc3339(emission.start_ms), end: rfc3339(emission.end_ms) })
         }
     }
 }

@@ -56,11 +56,15 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
 fn summary(set: &RuleSet, errors: usize, warnings: usize) -> String {
     let files = plural(set.files.len(), "file");
     let problems = match (errors, warnings) {
-        (0, 0) => format!(
-            "{}, {}, no problems",
-            plural(set.checked.program.rules.len(), "rule"),
-            plural(set.checked.tests.len(), "test")
-        ),
+        (0, 0) => {
+            let program = &set.checked.program;
+            let measures = match program.measures.len() {
+                0 => String::new(),
+                n => format!(", {}", plural(n, "measure")),
+            };
+            let (rules, tests) = (plural(program.rules.len(), "rule"), plural(set.checked.tests.len(), "test"));
+            format!("{rules}{measures}, {tests}, no problems")
+        }
         (errors, warnings) => format!("{}, {}", plural(errors, "error"), plural(warnings, "warning")),
     };
     format!("{files}: {problems}")

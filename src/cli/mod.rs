@@ -7,12 +7,17 @@
 mod check;
 mod demo;
 mod exit;
+mod explain;
 mod fmt;
+mod infer;
+mod input;
+mod names;
 mod output;
 mod replay;
 mod rules;
 mod run;
 mod test;
+mod why;
 
 use std::process::ExitCode;
 
@@ -38,7 +43,10 @@ enum Command {
     Check(check::Arguments),
     Fmt(fmt::Arguments),
     Test(test::Arguments),
+    Explain(explain::Arguments),
+    Infer(infer::Arguments),
     Replay(replay::Arguments),
+    Why(why::Arguments),
     Run(run::Arguments),
 }
 
@@ -53,7 +61,10 @@ pub fn main() -> ExitCode {
         Command::Check(arguments) => check::run(&arguments),
         Command::Fmt(arguments) => fmt::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),
+        Command::Explain(arguments) => explain::run(&arguments),
+        Command::Infer(arguments) => infer::run(&arguments),
         Command::Replay(arguments) => replay::run(&arguments),
+        Command::Why(arguments) => why::run(&arguments),
         Command::Run(arguments) => run::run(&arguments),
     };
     result.unwrap_or_else(|error| exit::of_error(&error)).into()

@@ -5,14 +5,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
 use crate::alert::{Alert, AlertEvent, AlertRecord};
+use crate::cli::input::Input;
 use crate::cli::{Exit, output, rules};
-use crate::decode::{DecodeLimits, FieldNames, TypeSource};
-use crate::engine::{End, InputSettings, LatePolicy};
 use crate::program::Program;
-use crate::replay::{self, Observer, Refused, Settings, Summary};
+use crate::replay::{self, Observer, Refused, Summary};
 use crate::source::Progress;
 
 /// Run rules over files of events: alerts as NDJSON on standard output, a summary on standard error
@@ -31,102 +30,22 @@ pub(super) struct Arguments {
     /// Print only RULE<TAB>FIRST_ID<TAB>LAST_ID for each alert; an event without id is FILE:LINE
     #[arg(long)]
     ids: bool,
-    /// How far events may be out of order: 2s, 500ms, 5m
-    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration)]
-    lateness: i64,
-    /// What is done with later ones
-    #[arg(long, value_enum, default_value_t = Late::Drop)]
-    late: Late,
-    /// What fires at the end of the input
-    #[arg(long, value_enum, default_value_t = Ending::LastEvent)]
-    end: Ending,
+    #[command(flatten)]
+    input: Input,
     /// Threads; all cores by default
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
-    /// The field that holds the event's type, as a dotted path
-    #[arg(long, value_name = "FIELD", default_value = "type")]
-    r#type: String,
-    /// The one type of all events, in place of a field
-    #[arg(long, value_name = "TYPE", conflicts_with = "type")]
-    event: Option<String>,
-    /// The field that holds the time (ms since the epoch or RFC 3339)
-    /// [default: the first present of ts, time, timestamp, event_time, @timestamp]
-    #[arg(long, value_name = "FIELD")]
-    time: Option<String>,
-    /// The field that holds the event's id [default: the first present of event_id, id]
-    #[arg(long, value_name = "FIELD")]
-    id: Option<String>,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Late {
-    /// Left out, and counted
-    Drop,
-    /// Judged as if it came at the watermark
-    Process,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Ending {
-    /// Deadlines up to the last event's time
-    LastEvent,
-    /// All deadlines
-    Flush,
-}
-
-/// A duration such as `2s`, in ms.
-pub(super) fn duration(text: &str) -> Result<i64, String> {
-    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let scale = match &text[digits.len()..] {
-        "ms" => 1,
-        "s" => 1_000,
-        "m" => 60_000,
-        "h" => 3_600_000,
-        "d" => 86_400_000,
-        _ => return Err("write a number and a unit: 500ms, 2s, 5m, 1h, 1d".to_owned()),
-    };
-    let n: i64 = digits.parse().map_err(|_| "write a whole number and a unit: 500ms, 2s, 5m".to_owned())?;
-    n.checked_mul(scale).filter(|ms| *ms >= 0).ok_or_else(|| "the duration is out of range".to_owned())
 }
 
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     let Some(set) = rules::load(&arguments.rules)? else { return Ok(Exit::BadRules) };
     let program = Arc::new(set.checked.program);
-    let settings = arguments.settings();
+    let threads = arguments.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
+    let settings = arguments.input.settings(threads);
     let mut printer = Printer::new(arguments);
     let summary = replay::replay(&program, &arguments.events, &settings, &mut printer)?;
     printer.finish(&program, &summary)?;
     Ok(Exit::Fine)
-}
-
-impl Arguments {
-    fn settings(&self) -> Settings {
-        let defaults = FieldNames::default();
-        let one = |field: &Option<String>, default| field.as_ref().map_or(default, |field| vec![field.clone()]);
-        Settings {
-            names: FieldNames {
-                event_type: match &self.event {
-                    Some(event) => TypeSource::Fixed(event.clone()),
-                    None => TypeSource::Fields(vec![self.r#type.clone()]),
-                },
-                time: one(&self.time, defaults.time),
-                id: one(&self.id, defaults.id),
-            },
-            limits: DecodeLimits::default(),
-            input: InputSettings {
-                lateness_ms: self.lateness,
-                late: match self.late {
-                    Late::Drop => LatePolicy::Drop,
-                    Late::Process => LatePolicy::Process,
-                },
-            },
-            end: match self.end {
-                Ending::LastEvent => End::LastEvent,
-                Ending::Flush => End::Flush,
-            },
-            threads: self.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)),
-        }
-    }
 }
 
 /// How many refused lines are told in full; the rest is counted.
@@ -168,15 +87,18 @@ impl Printer {
         self.clear_progress();
         let seconds = self.started.elapsed().as_secs_f64();
         output::complain(format_args!(
-            "{} events in {seconds:.2} s ({:.0} events/s), {} alerts, {} open runs",
+            "{} events in {seconds:.2} s ({:.0} events/s), {} alerts, {}{} open runs",
             summary.events,
             summary.events as f64 / seconds.max(1e-9),
             summary.alerts,
+            if program.measures.is_empty() { String::new() } else { format!("{} measurements, ", summary.emitted) },
             summary.open_runs,
         ));
         let left_out = [
             (summary.refused, "lines refused (no event in them)"),
             (summary.late, "events too late and left out (see --lateness)"),
+            (summary.duplicates, "events left out: one with their id came before (--drop-duplicates)"),
+            (summary.forgotten_ids, "ids forgotten early, because there were too many: repeats of them were judged"),
             (summary.stats.undeclared, "events of types that no rule file declares"),
         ];
         for (count, what) in left_out.into_iter().filter(|(count, _)| *count > 0) {
@@ -193,6 +115,11 @@ impl Printer {
                 ));
             }
         }
+        for (measure, stats) in program.measures.iter().zip(&summary.stats.measures) {
+            if stats.missing_key > 0 {
+                output::complain(format_args!("{}: {} events without its key", measure.name, stats.missing_key));
+            }
+        }
         Ok(())
     }
 
@@ -207,7 +134,10 @@ impl Observer for Printer {
     fn alerts(&mut self, alerts: &[Alert]) -> anyhow::Result<()> {
         for alert in alerts {
             if self.ids {
-                writeln!(self.out, "{}\t{}\t{}", alert.rule_name, self.id(alert.first()), self.id(alert.last()))?;
+                // What measures emit has no events.
+                if let (Some(first), Some(last)) = (alert.first(), alert.last()) {
+                    writeln!(self.out, "{}\t{}\t{}", alert.rule_name, self.id(first), self.id(last))?;
+                }
             } else {
                 writeln!(self.out, "{}", AlertRecord::new(alert, &self.sources).to_json())?;
             }

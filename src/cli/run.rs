@@ -47,8 +47,16 @@ fn watch(settings: &Settings, program: &Arc<Program>) -> anyhow::Result<Exit> {
     match daemon::run(settings, program) {
         Ok(Finished::Stopped) => tracing::info!("stopped"),
         Ok(Finished::Files(summary)) => {
-            let FilesSummary { events, dead_letters, late, alerts } = summary;
-            tracing::info!(events, dead_letters, late, alerts, "all files are read");
+            let FilesSummary { events, dead_letters, late, duplicates, alerts, emitted } = summary;
+            tracing::info!(
+                events,
+                dead_letters,
+                late,
+                duplicates,
+                alerts,
+                measurements = emitted,
+                "all files are read"
+            );
         }
         Err(error) if error.is::<Refused>() => {
             output::complain(format_args!("error: {error:#}"));

@@ -41,7 +41,7 @@ pub struct Settings {
     pub sinks: Vec<SinkSettings>,
     /// Health and metrics.
     pub http: Option<SocketAddr>,
-    /// Limits on messages.
+    /// Limits on messages, and on what is remembered of them.
     pub limits: Limits,
     /// How much is logged, and how.
     pub log: LogSettings,
@@ -87,9 +87,21 @@ pub enum Sources {
     Files(Vec<FileSource>),
 }
 
-/// Which fields hold type, time and id of an event. The lists are in order: the first that is present counts.
+/// The form of messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Format {
+    /// A JSON object.
+    #[default]
+    Json,
+    /// Debezium's envelope around the change of a row.
+    Debezium,
+}
+
+/// What messages are made of. Which fields hold type, time and id of an event. The lists are in order: the first that is present counts.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct EventFields {
+    /// Their form.
+    pub format: Format,
     /// The type every event has, where the source has only one.
     pub event: Option<String>,
     /// Where the type stands; none for the decoder's defaults.
@@ -107,6 +119,8 @@ pub struct TimeSettings {
     pub lateness_ms: i64,
     /// What is done with later ones.
     pub late: Late,
+    /// How near in time two events with one id are one event, in ms; none where that is not asked.
+    pub drop_duplicates_ms: Option<i64>,
 }
 
 /// What is done with late events.
@@ -206,6 +220,8 @@ pub struct Limits {
     pub event_bytes_max: usize,
     /// The deepest nesting.
     pub event_depth_max: usize,
+    /// How many ids of a file or partition are remembered where repeats are dropped.
+    pub remembered_ids_max: usize,
 }
 
 /// How much is logged, and how.
@@ -257,7 +273,7 @@ mod tests {
         let settings = parse(Path::new("t.toml"), TOPIC).expect("it is right");
         let Sources::Topics(topics) = &settings.sources else { panic!("a topic is a topic") };
         assert_eq!(topics[0].start, Start::Earliest);
-        assert_eq!(topics[0].time, TimeSettings { lateness_ms: 2_000, late: Late::Drop });
+        assert_eq!(topics[0].time, TimeSettings { lateness_ms: 2_000, late: Late::Drop, drop_duplicates_ms: None });
         assert_eq!((topics[0].idle_timeout, topics[0].max_future_ms), (Duration::from_secs(5), 300_000));
         assert_eq!(settings.dead_letters, DeadLettersTo::Topic("t.dead-letters".to_owned()));
         assert_eq!(settings.http, "127.0.0.1:9464".parse().ok());
@@ -278,6 +294,22 @@ mod tests {
     }
 
     #[test]
+    fn repeats_are_dropped_within_a_time_that_is_longer_than_nothing() {
+        let read = |value: &str| {
+            let text = TOPIC.replace("topic = \"e\"", &format!("topic = \"e\"\ndrop_duplicates = {value}"));
+            parse(Path::new("t.toml"), &text)
+        };
+        let settings = read("\"1h\"\n[limits]\nmax_remembered_ids = 7").expect("it is right");
+        let Sources::Topics(topics) = &settings.sources else { panic!("a topic is a topic") };
+        assert_eq!((topics[0].time.drop_duplicates_ms, settings.limits.remembered_ids_max), (Some(3_600_000), 7));
+        for (wrong, said) in [("\"0s\"", "longer than nothing"), ("\"an hour\"", "not a duration"), ("true", "string")]
+        {
+            let problems = read(wrong).map(|_| ()).expect_err("it is wrong").to_string();
+            assert!(problems.contains("t.toml:7") && problems.contains(said), "{problems}");
+        }
+    }
+
+    #[test]
     fn every_problem_is_told_at_once() {
         let text = TOPIC
             .replace("topic = \"e\"", "topic = \"e e\"\nlateness = \"soon\"\nlate = \"never\"\nformat = \"avro\"")
@@ -288,6 +320,16 @@ mod tests {
         {
             assert!(told.contains(part), "{part}: {told}");
         }
+    }
+
+    #[test]
+    fn the_changes_of_a_table_are_of_one_event() {
+        let debezium = TOPIC.replace("topic = \"e\"", "topic = \"e\"\nformat = \"debezium\"");
+        assert!(problems(&debezium).contains("source.event: say which event"), "{}", problems(&debezium));
+        let right = debezium.replace("format =", "event = \"merchants\"\nformat =");
+        let settings = parse(Path::new("t.toml"), &right).expect("it is right");
+        let Sources::Topics(topics) = &settings.sources else { panic!("a topic is a topic") };
+        assert_eq!(topics[0].fields.format, Format::Debezium);
     }
 
     #[test]

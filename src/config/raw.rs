@@ -44,6 +44,7 @@ pub(super) struct RawSource {
     pub(super) start: Option<Spanned<String>>,
     pub(super) lateness: Option<Spanned<String>>,
     pub(super) late: Option<Spanned<String>>,
+    pub(super) drop_duplicates: Option<Spanned<String>>,
     pub(super) idle_timeout: Option<Spanned<String>>,
     pub(super) max_future: Option<Spanned<String>>,
     pub(super) copartitioned: Option<Spanned<String>>,
@@ -112,9 +113,11 @@ pub(super) struct RawHttp {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_field_names, reason = "they are called so in the file")]
 pub(super) struct RawLimits {
     pub(super) max_event_bytes: Option<Spanned<usize>>,
     pub(super) max_event_depth: Option<Spanned<usize>>,
+    pub(super) max_remembered_ids: Option<Spanned<usize>>,
 }
 
 #[derive(Debug, Default, Deserialize)]

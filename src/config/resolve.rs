@@ -11,8 +11,8 @@ use crate::config::raw::{
     OneOrMany, RawAlerts, RawConfig, RawDeadLetters, RawEmail, RawHttp, RawSink, RawSource, line_of,
 };
 use crate::config::{
-    AlertsTo, DeadLettersTo, EVENT_DEPTH_CEILING, EventFields, FileSource, InternalTopics, KafkaSettings, Late, Limits,
-    LogFormat, LogSettings, Problem, Settings, SinkSettings, Sources, Start, TimeSettings, TopicSource, values,
+    AlertsTo, DeadLettersTo, EVENT_DEPTH_CEILING, EventFields, FileSource, Format, InternalTopics, KafkaSettings, Late,
+    Limits, LogFormat, LogSettings, Problem, Settings, SinkSettings, Sources, Start, TimeSettings, TopicSource, values,
 };
 use crate::diagnostic::closest;
 use crate::program::Severity;
@@ -26,6 +26,7 @@ const MAX_FUTURE_MS: i64 = 300_000;
 const TOPIC_LATENESS_MS: i64 = 2_000;
 const EVENT_BYTES_MAX: usize = 1024 * 1024;
 const EVENT_DEPTH_MAX: usize = 64;
+const REMEMBERED_IDS_MAX: usize = 1_000_000;
 const NAME_BYTES_MAX: usize = 100;
 
 /// Fields of `[kafka]` that are ours; every other one is a librdkafka property.
@@ -110,6 +111,12 @@ impl Checker<'_> {
                     raw.limits.max_event_depth,
                     EVENT_DEPTH_MAX,
                     EVENT_DEPTH_CEILING,
+                ),
+                remembered_ids_max: self.limit(
+                    "max_remembered_ids",
+                    raw.limits.max_remembered_ids,
+                    REMEMBERED_IDS_MAX,
+                    100_000_000,
                 ),
             },
             log: self.log(raw.log.level, raw.log.format),
@@ -277,7 +284,6 @@ impl Checker<'_> {
     }
 
     fn topic(&mut self, raw: Spanned<RawSource>) -> Option<TopicSource> {
-        self.check_format(&raw);
         let raw = raw.into_inner();
         for (given, field) in
             [(raw.file.as_ref().map(Spanned::span), "file"), (raw.stdin.as_ref().map(Spanned::span), "stdin")]
@@ -302,7 +308,6 @@ impl Checker<'_> {
     }
 
     fn file(&mut self, raw: Spanned<RawSource>) -> FileSource {
-        self.check_format(&raw);
         let span = raw.span();
         let raw = raw.into_inner();
         for (given, field) in [
@@ -337,12 +342,21 @@ impl Checker<'_> {
         path
     }
 
-    fn check_format(&mut self, raw: &Spanned<RawSource>) {
-        match raw.get_ref().format.as_ref().map(|format| (format, format.get_ref().as_str())) {
-            None | Some((_, "json")) => {}
-            Some((at, "avro")) => self.problem(at, "source.format", "Avro is not supported yet: write \"json\""),
-            Some((at, _)) => self.problem(at, "source.format", "write \"json\""),
+    fn format(&mut self, raw: &RawSource) -> Format {
+        let Some(at) = &raw.format else { return Format::Json };
+        match at.get_ref().as_str() {
+            "json" => {}
+            "debezium" => {
+                if raw.event.is_none() {
+                    let message = "say which event the changes of this table are: event = \"merchants\"";
+                    self.problem(at, "source.event", message);
+                }
+                return Format::Debezium;
+            }
+            "avro" => self.problem(at, "source.format", "Avro is not supported yet: write \"json\""),
+            _ => self.problem(at, "source.format", "write \"json\" or \"debezium\""),
         }
+        Format::Json
     }
 
     fn fields(&mut self, raw: RawSource) -> EventFields {
@@ -350,6 +364,7 @@ impl Checker<'_> {
             self.problem(event, "source.event", "every event has this type, so `type` has no meaning beside it");
         }
         EventFields {
+            format: self.format(&raw),
             event: raw.event.map(Spanned::into_inner),
             event_type: raw.event_type.map_or_else(Vec::new, |names| self.names("source.type", names)),
             time: raw.time.map_or_else(Vec::new, |names| self.names("source.time", names)),
@@ -376,7 +391,19 @@ impl Checker<'_> {
                 Late::Drop
             }
         };
-        TimeSettings { lateness_ms: self.ms("source.lateness", raw.lateness.as_ref(), lateness_ms), late }
+        TimeSettings {
+            lateness_ms: self.ms("source.lateness", raw.lateness.as_ref(), lateness_ms),
+            late,
+            drop_duplicates_ms: raw.drop_duplicates.as_ref().map(|window| self.duplicates_ms(window)),
+        }
+    }
+
+    fn duplicates_ms(&mut self, window: &Spanned<String>) -> i64 {
+        let ms = self.ms("source.drop_duplicates", Some(window), 0);
+        if values::duration(window.get_ref()).is_ok_and(|window| window.is_zero()) {
+            self.problem(window, "source.drop_duplicates", "a time longer than nothing, or leave it out");
+        }
+        ms
     }
 
     fn start(&mut self, start: &Spanned<String>) -> Start {

@@ -4,8 +4,9 @@ use std::time::{Duration, Instant};
 
 use crate::config::{AlertsTo, DeadLettersTo, InternalTopics, KafkaSettings, Settings, Sources, TopicSource};
 use crate::daemon::live::own_topics;
+use crate::daemon::tables;
 use crate::daemon::topology::Topology;
-use crate::program::Program;
+use crate::program::{Program, TableSource};
 use crate::source::kafka::{KafkaSource, Partition, SourceError};
 use crate::telemetry::Metrics;
 
@@ -54,6 +55,7 @@ pub fn check(settings: &Settings, program: &Program) -> Report {
     for sink in &settings.sinks {
         report.good(format!("sink {}: settings are complete (no mail was sent)", sink.name));
     }
+    check_file_tables(&mut report, program);
     match (&settings.sources, &settings.kafka) {
         (Sources::Topics(sources), Some(kafka)) => check_kafka(&mut report, settings, kafka, sources, program),
         (Sources::Files(files), kafka) => {
@@ -70,6 +72,15 @@ pub fn check(settings: &Settings, program: &Program) -> Report {
         (Sources::Topics(_), None) => report.bad("no broker is configured"),
     }
     report
+}
+
+/// The files were read with the rules, which are wrong where a file is.
+fn check_file_tables(report: &mut Report, program: &Program) {
+    for table in &program.tables {
+        if let TableSource::File(path) = &table.source {
+            report.good(format!("table {}: {} rows in {}", table.name, table.rows.len(), path.display()));
+        }
+    }
 }
 
 fn check_file(report: &mut Report, path: &std::path::Path) {
@@ -101,6 +112,10 @@ fn check_kafka(
     let (counts, own_counts) = counts.split_at(names.len());
     for (settings, count) in sources.iter().zip(counts) {
         check_source(report, &source, settings, *count);
+    }
+    // Over files the changes come with the events.
+    if !sources.is_empty() {
+        check_table_topics(report, &source, program);
     }
     check_own(report, settings, kafka, &own, own_counts);
     let Some(counts) = counts.iter().copied().collect::<Option<Vec<usize>>>() else { return };
@@ -143,6 +158,18 @@ fn check_source(report: &mut Report, source: &KafkaSource, settings: &TopicSourc
     match source.committed(std::slice::from_ref(&first), TIMEOUT) {
         Ok(_) => {}
         Err(error) => report.bad(format!("the consumer group cannot be used: {error}")),
+    }
+}
+
+fn check_table_topics(report: &mut Report, source: &KafkaSource, program: &Program) {
+    for (table, topic) in tables::topics(program) {
+        let first = Partition { topic: topic.to_owned(), number: 0 };
+        let found = source.partition_counts(&[topic], TIMEOUT).map(|counts| counts.first().copied().flatten());
+        match found.and_then(|count| count.map(|count| source.bounds(&first, TIMEOUT).map(|_| count)).transpose()) {
+            Ok(Some(count)) => report.good(format!("table {table}: topic `{topic}`, {count} partitions, readable")),
+            Ok(None) => report.bad(format!("topic `{topic}` of the table {table} does not exist")),
+            Err(error) => report.bad(format!("topic `{topic}` of the table {table} cannot be read: {error}")),
+        }
     }
 }
 

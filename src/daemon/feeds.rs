@@ -8,17 +8,17 @@ use std::time::{Duration, Instant};
 use prometheus_client::metrics::counter::Counter;
 use rdkafka::message::{BorrowedMessage, Message, OwnedMessage};
 
-use crate::config::{Settings, TopicSource};
+use crate::config::{EventFields, Format, Settings, TopicSource};
 use crate::daemon::decoders::decoder;
 use crate::daemon::offsets::Mark;
 use crate::daemon::output::{DeadLetter, OutputError, Outputs};
 use crate::daemon::shard::{Shard, Step, Stepped};
-use crate::decode::JsonDecoder;
+use crate::decode::Decoder;
 use crate::engine::{Admission, LatePolicy};
 use crate::event::{Event, Position, SourceId};
 use crate::program::Program;
 use crate::source::kafka::{KafkaSource, Partition, Progress, SourceError};
-use crate::telemetry::{Metrics, Reason, RuleName, TopicReason};
+use crate::telemetry::{IdsForgotten, Metrics, Reason, RuleName, TopicReason};
 
 /// When so many events of a shard wait for the slowest of its partitions, the others are paused.
 const WAITING_MAX: usize = 50_000;
@@ -51,7 +51,9 @@ pub(super) struct Feeds {
 /// What is the same for all partitions of a topic.
 struct Source {
     topic: String,
-    decoder: JsonDecoder,
+    decoder: Decoder,
+    /// Whether messages without payload belong there: the ends of rows, which their deletion told already.
+    has_tombstones: bool,
     max_future_ms: i64,
     idle_timeout: Duration,
     /// By partition, the shard and its input.
@@ -61,6 +63,8 @@ struct Source {
     bytes: Counter,
     replayed: Counter,
     future: Counter,
+    duplicates: Counter,
+    tombstones: Counter,
 }
 
 /// Counted here, added once a batch.
@@ -70,6 +74,8 @@ struct Counts {
     bytes: u64,
     replayed: u64,
     future: u64,
+    duplicates: u64,
+    tombstones: u64,
 }
 
 /// A shard with its partitions.
@@ -102,6 +108,8 @@ pub(super) struct Feed {
     moved_next: i64,
     /// The oldest commit that the broker was not seen to store, and when it was sent.
     committing: Option<(i64, Instant)>,
+    /// Ids forgotten before their time, as far as it was said.
+    forgotten_ids: u64,
 }
 
 impl Feed {
@@ -121,6 +129,7 @@ impl Feed {
             moved: now,
             moved_next: -1,
             committing: None,
+            forgotten_ids: 0,
         }
     }
 }
@@ -144,6 +153,7 @@ impl Feeds {
         let source = |source: &TopicSource| Source {
             topic: source.topic.clone(),
             decoder: decoder(program, &source.fields, settings.limits),
+            has_tombstones: has_tombstones(&source.fields, program),
             max_future_ms: source.max_future_ms,
             idle_timeout: source.idle_timeout,
             slots: Vec::new(),
@@ -152,6 +162,8 @@ impl Feeds {
             bytes: Metrics::by_topic(&metrics.bytes, &source.topic),
             replayed: Metrics::by_topic(&metrics.replayed, &source.topic),
             future: Metrics::by_topic(&metrics.future, &source.topic),
+            duplicates: Metrics::by_topic(&metrics.duplicates, &source.topic),
+            tombstones: Metrics::by_topic(&metrics.tombstones, &source.topic),
         };
         Feeds {
             program: Arc::clone(program),
@@ -240,11 +252,13 @@ impl Feeds {
             }
         }
         for source in &mut self.sources {
-            let Counts { events, bytes, replayed, future } = std::mem::take(&mut source.counts);
+            let Counts { events, bytes, replayed, future, duplicates, tombstones } = std::mem::take(&mut source.counts);
             source.events.inc_by(events);
             source.bytes.inc_by(bytes);
             source.replayed.inc_by(replayed);
             source.future.inc_by(future);
+            source.duplicates.inc_by(duplicates);
+            source.tombstones.inc_by(tombstones);
         }
         Ok(())
     }
@@ -297,20 +311,32 @@ impl Feeds {
             open_runs += gauge(shard.stream().open_runs());
             waiting += gauge(shard.stream().waiting());
             let watermark = shard.stream().watermark();
-            for feed in feeds.iter() {
+            for (input, feed) in feeds.iter_mut().enumerate() {
                 let label = Metrics::partition(&feed.partition.topic, feed.partition.number);
                 self.metrics.consumer_lag.get_or_create(&label).set(feed.lag);
+                let total = shard.stream().forgotten_ids(input);
+                let forgotten = total - std::mem::replace(&mut feed.forgotten_ids, total);
+                if forgotten > 0 {
+                    IdsForgotten { source: &feed.partition.topic, forgotten }.emit(&self.metrics);
+                }
                 if let Some(watermark) = watermark {
                     self.metrics.watermark_lag.get_or_create(&label).set(self.now_ms.saturating_sub(watermark));
                 }
             }
-            for (rule, stats) in self.program.rules.iter().zip(&shard.take_stats().rules) {
+            let since = shard.take_stats();
+            for (rule, stats) in self.program.rules.iter().zip(&since.rules) {
                 let label = || RuleName { rule: rule.name.to_string() };
                 if stats.missing_key > 0 {
                     self.metrics.key_missing.get_or_create(&label()).inc_by(stats.missing_key);
                 }
                 if stats.suppressed > 0 {
                     self.metrics.suppressed.get_or_create(&label()).inc_by(stats.suppressed);
+                }
+            }
+            for (measure, stats) in self.program.measures.iter().zip(&since.measures) {
+                if stats.missing_key > 0 {
+                    let label = RuleName { rule: measure.name.to_string() };
+                    self.metrics.key_missing.get_or_create(&label).inc_by(stats.missing_key);
                 }
             }
         }
@@ -376,6 +402,10 @@ impl Feeds {
         source.counts.bytes += payload.map_or(0, |bytes| u64::try_from(bytes.len()).unwrap_or(0));
         let next = message.offset() + 1;
         let trouble = match payload {
+            None if source.has_tombstones => {
+                source.counts.tombstones += u64::from(speaking);
+                None
+            }
             None => Some(("tombstone", "no payload: a tombstone is no event".to_owned())),
             Some(bytes) => match source.decoder.decode(bytes, &mut self.event) {
                 Ok(()) => {
@@ -527,6 +557,12 @@ impl Feed {
     }
 }
 
+/// Whether a source's topic is that of a table: compaction removes what a message without payload ends.
+fn has_tombstones(fields: &EventFields, program: &Program) -> bool {
+    let is_table = |event: &String| program.changes.iter().any(|(id, _)| program.schema.get(*id).name == *event);
+    fields.format == Format::Debezium || fields.event.as_ref().is_some_and(is_table)
+}
+
 fn position(source: usize, message: &impl Message) -> Position {
     Position {
         source: SourceId(u16::try_from(source).unwrap_or(u16::MAX)),
@@ -555,6 +591,10 @@ fn admitted(
     };
     let (policy, letter) = match admission {
         Admission::Accepted => return None,
+        Admission::Duplicate => {
+            source.counts.duplicates += u64::from(speaking);
+            return None;
+        }
         Admission::Raised | Admission::Late(LatePolicy::Process) => ("process", false),
         Admission::Late(LatePolicy::Drop) => ("drop", false),
         Admission::Late(LatePolicy::DeadLetter) => ("dead-letter", true),

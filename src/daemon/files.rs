@@ -13,13 +13,14 @@ use crate::daemon::decoders::{decoder, input_settings};
 use crate::daemon::health::Health;
 use crate::daemon::output::{DeadLetter, Outputs};
 use crate::daemon::shutdown::Shutdown;
-use crate::decode::JsonDecoder;
+use crate::daemon::table_files::{FileTables, Seen};
+use crate::decode::Decoder;
 use crate::engine::{Admission, AlertOrder, End, InputSettings, LatePolicy, Stream};
 use crate::event::{Event, Position, SourceId};
 use crate::program::Program;
 use crate::sink::Delivery;
 use crate::source::FileReader;
-use crate::telemetry::{Metrics, Reason, TopicReason};
+use crate::telemetry::{IdsForgotten, Metrics, Reason, TopicReason};
 
 const SAY: Duration = Duration::from_secs(5);
 const SAY_EVENTS: u64 = 4_096;
@@ -33,8 +34,12 @@ pub struct FilesSummary {
     pub dead_letters: u64,
     /// Events that came after their time was past.
     pub late: u64,
+    /// Events left out because one with their id had come before.
+    pub duplicates: u64,
     /// Alerts.
     pub alerts: u64,
+    /// What measures emitted.
+    pub emitted: u64,
 }
 
 /// Reads all files to their end, or until it is asked to stop.
@@ -57,9 +62,12 @@ pub(super) fn run(
     let inputs: anyhow::Result<Vec<Input>> =
         inputs.map(|(at, (file, name))| Input::open(at, file, name, settings, program, metrics)).collect();
     let mut merge = Merge { inputs: inputs?, summary: FilesSummary::default() };
-    let stream_inputs: Vec<InputSettings> = files.iter().map(|file| input_settings(file.time)).collect();
+    let stream_inputs: Vec<InputSettings> =
+        files.iter().map(|file| input_settings(file.time, settings.limits)).collect();
     let mut stream = Stream::new(Arc::clone(program), &stream_inputs);
     stream.name_sources(names);
+    let tables = FileTables::watch(program, metrics, shutdown)?;
+    let mut seen = Seen::default();
     let mut order = AlertOrder::default();
     let mut alerts = Vec::new();
     let mut said = Instant::now();
@@ -67,6 +75,9 @@ pub(super) fn run(
     let live = files.iter().any(|file| file.path.is_none());
     merge.fill_all(&mut outputs)?;
     while let Some(at) = merge.next(&mut stream, &mut alerts) {
+        for (id, rows) in tables.changed(&mut seen) {
+            stream.replace_table(id, rows);
+        }
         merge.push(at, &mut stream, &mut alerts, metrics, &mut outputs)?;
         merge.fill(at, &mut outputs)?;
         if send(&mut order, &mut alerts, stream.watermark(), &mut outputs)? && live {
@@ -77,7 +88,7 @@ pub(super) fn run(
                 break;
             }
             health.beat(Vec::new());
-            merge.count();
+            merge.count(&stream, metrics);
             outputs.poll()?;
             if said.elapsed() > SAY {
                 said = Instant::now();
@@ -95,8 +106,9 @@ pub(super) fn run(
     }
     outputs.say_dead_letters();
     outputs.drain(|| shutdown.is_asked())?;
-    merge.count();
-    Ok(FilesSummary { alerts: outputs.sent(), ..merge.summary })
+    merge.count(&stream, metrics);
+    let emitted = outputs.emitted();
+    Ok(FilesSummary { alerts: outputs.sent() - emitted, emitted, ..merge.summary })
 }
 
 /// Sends what no earlier alert can come before any more; says whether there was any.
@@ -123,7 +135,7 @@ struct Input {
     name: String,
     at: usize,
     reader: FileReader,
-    decoder: JsonDecoder,
+    decoder: Decoder,
     next: Event,
     /// Of `next`, for a late one that goes to the dead letters.
     bytes: Vec<u8>,
@@ -131,6 +143,9 @@ struct Input {
     state: State,
     events: Counter,
     read: Counter,
+    duplicates: Counter,
+    /// Ids forgotten before their time, as far as it was said.
+    forgotten_ids: u64,
     counts: (u64, u64),
 }
 
@@ -165,6 +180,8 @@ impl Input {
             state: State::Ready,
             events: Metrics::by_topic(&metrics.events, name),
             read: Metrics::by_topic(&metrics.bytes, name),
+            duplicates: Metrics::by_topic(&metrics.duplicates, name),
+            forgotten_ids: 0,
             counts: (0, 0),
         })
     }
@@ -240,6 +257,11 @@ impl Merge {
         let line = input.next.position.offset;
         let policy = match stream.push(at, &mut input.next, alerts) {
             Admission::Accepted => return Ok(()),
+            Admission::Duplicate => {
+                self.summary.duplicates += 1;
+                input.duplicates.inc();
+                return Ok(());
+            }
             Admission::Raised | Admission::Late(LatePolicy::Process) => "process",
             Admission::Late(LatePolicy::Drop) => "drop",
             Admission::Late(LatePolicy::DeadLetter) => {
@@ -258,8 +280,13 @@ impl Merge {
         self.inputs[at].fill(&mut self.summary, outputs)
     }
 
-    fn count(&mut self) {
+    fn count(&mut self, stream: &Stream, metrics: &Metrics) {
         for input in &mut self.inputs {
+            let total = stream.forgotten_ids(input.at);
+            let forgotten = total - std::mem::replace(&mut input.forgotten_ids, total);
+            if forgotten > 0 {
+                IdsForgotten { source: &input.name, forgotten }.emit(metrics);
+            }
             let (events, bytes) = std::mem::take(&mut input.counts);
             input.events.inc_by(events);
             input.read.inc_by(bytes);

@@ -18,6 +18,8 @@ use crate::daemon::offsets::Mark;
 use crate::daemon::output::{OutputError, Outputs};
 use crate::daemon::shard::{Begin, Shard};
 use crate::daemon::shutdown::Shutdown;
+use crate::daemon::table_files::FileTables;
+use crate::daemon::tables::{self, Tables};
 use crate::daemon::topics;
 use crate::daemon::topology::Topology;
 use crate::program::Program;
@@ -57,6 +59,8 @@ pub(super) struct Plan<'a> {
     pub(super) health: Health,
     /// The wish to stop.
     pub(super) shutdown: Shutdown,
+    /// The files of lists and tables.
+    pub(super) tables: Arc<FileTables>,
 }
 
 /// Why a session ended.
@@ -134,6 +138,7 @@ struct Session<'a> {
     outputs: Outputs,
     topology: Topology,
     feeds: Feeds,
+    tables: Tables,
     names: Arc<[String]>,
     /// Shards that were taken away, as they were: they may come back unchanged.
     parked: BTreeMap<(usize, i32), Entry>,
@@ -168,6 +173,7 @@ impl<'a> Session<'a> {
             let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
             failed(anyhow!(crate::daemon::Refused(lines.join("\n"))))
         })?;
+        let tables = read_tables(plan)?;
         let names = source_names(sources);
         let outputs = Outputs::open(settings, Arc::clone(&names), metrics.clone(), shutdown.flag()).map_err(failed)?;
         let topics: Vec<&str> = sources.iter().map(|source| source.topic.as_str()).collect();
@@ -179,6 +185,7 @@ impl<'a> Session<'a> {
             outputs,
             topology,
             feeds: Feeds::new(settings, sources, program, metrics),
+            tables,
             names,
             parked: BTreeMap::new(),
             pending: None,
@@ -204,6 +211,7 @@ impl<'a> Session<'a> {
     }
 
     fn turn(&mut self) -> Result<(), Ended> {
+        self.tables.poll(self.feeds.entries())?;
         self.batch()?;
         for notice in self.source.notices() {
             self.on_notice(notice)?;
@@ -219,7 +227,10 @@ impl<'a> Session<'a> {
         let mut began = None;
         for taken in 0..BATCH_MESSAGES {
             match self.source.poll(wait) {
-                Some(Ok(message)) => self.feeds.on_message(&self.source, &mut self.outputs, &message)?,
+                Some(Ok(message)) => {
+                    self.tables.catch_up(&message, self.feeds.entries())?;
+                    self.feeds.on_message(&self.source, &mut self.outputs, &message)?;
+                }
                 Some(Err(SourceError::Fatal(reason))) => return Err(Ended::Rebuild(reason)),
                 // An error was told by the client's callback, and the client goes on trying.
                 Some(Err(SourceError::Retry(_))) | None => break,
@@ -299,6 +310,7 @@ impl<'a> Session<'a> {
             }
         }
         self.parked.clear();
+        self.tables.give(&mut entries);
         self.feeds.set(entries);
         self.read(partitions.len(), kept)
     }
@@ -358,7 +370,7 @@ impl<'a> Session<'a> {
 
     /// Where a partition begins: for a group that knows it, where the group began, muted up to what was committed.
     fn begin(&self, partition: &Partition, source: usize, committed: Option<CommittedOffset>) -> Result<Begin, Ended> {
-        let time = input_settings(self.plan.sources[source].time);
+        let time = input_settings(self.plan.sources[source].time, self.plan.settings.limits);
         let (low, high) = self.source.bounds(partition, BROKER_TIMEOUT)?;
         let Some(CommittedOffset { offset, metadata }) = committed else {
             return Ok(Begin { from: low, until: low, mark: Mark::new(None, None, false), settings: time });
@@ -545,6 +557,17 @@ impl<'a> Session<'a> {
     }
 }
 
+/// Reads the tables from topics to their ends.
+fn read_tables(plan: &Plan<'_>) -> Result<Tables, Ended> {
+    let Plan { settings, kafka, program, metrics, .. } = plan;
+    let mut tables = Tables::open(program, kafka, &settings.name, &plan.tables, metrics, BROKER_TIMEOUT)?;
+    let is_read = tables.read(|under_way| {
+        plan.health.beat(vec![under_way]);
+        !plan.shutdown.is_asked()
+    })?;
+    if is_read { Ok(tables) } else { Err(Ended::Stopped) }
+}
+
 /// Waits until all topics are there, and makes those that are ours.
 fn wait_for_topics(plan: &Plan<'_>, source: &KafkaSource) -> Result<Vec<usize>, Ended> {
     let names: Vec<&str> = plan.sources.iter().map(|source| source.topic.as_str()).collect();
@@ -575,6 +598,11 @@ fn look(plan: &Plan<'_>, source: &KafkaSource, names: &[&str]) -> anyhow::Result
     let counts = source.partition_counts(names, BROKER_TIMEOUT).with_context(no_answer)?;
     if let Some((topic, _)) = names.iter().zip(&counts).find(|(_, count)| count.is_none()) {
         bail!("the topic `{topic}` does not exist");
+    }
+    for (table, topic) in tables::topics(&plan.program) {
+        if source.partition_counts(&[topic], BROKER_TIMEOUT).with_context(no_answer)? == [None] {
+            bail!("the topic `{topic}` of the table `{table}` does not exist");
+        }
     }
     let counts: Vec<usize> = counts.into_iter().flatten().collect();
     topics::ensure(plan.settings, plan.kafka, &counts, source)?;

@@ -11,6 +11,7 @@
 //! - `offsets`  what is stored with a committed offset;
 //! - `topology` which partitions make a shard, and which rules are right that way;
 //! - `topics`   the daemon's own topics;
+//! - `tables`   the rows of lists and tables, from topics; `table_files` from files that change;
 //! - `files`    the loop over files and standard input;
 //! - `output`   where alerts and dead letters go;
 //! - `sinks`, `http` what runs beside the loop, on tokio;
@@ -33,6 +34,8 @@ mod output;
 mod shard;
 mod shutdown;
 mod sinks;
+mod table_files;
+mod tables;
 mod topics;
 mod topology;
 
@@ -52,6 +55,7 @@ use crate::daemon::http::Served;
 use crate::daemon::live::Plan;
 use crate::daemon::shutdown::Shutdown;
 use crate::daemon::sinks::Sinks;
+use crate::daemon::table_files::FileTables;
 use crate::program::Program;
 use crate::telemetry::Metrics;
 
@@ -88,12 +92,14 @@ pub fn run_with(settings: &Settings, program: &Arc<Program>, handle: &Handle) ->
     end_sinks(settings, &runtime, sinks, shutdown, finished)
 }
 
-/// A rule may name a sink that another program is; more often it is a slip.
+/// A rule or measure may name a sink that another program is; more often it is a slip.
 fn warn_of_targets(settings: &Settings, program: &Program) {
-    for rule in &program.rules {
-        for target in rule.alert.targets.iter() {
+    let rules = program.rules.iter().map(|rule| (&rule.name, &rule.alert.targets));
+    let measures = program.measures.iter().map(|measure| (&measure.name, &measure.targets));
+    for (name, targets) in rules.chain(measures) {
+        for target in targets.iter() {
             if !settings.sinks.iter().any(|sink| sink.name == *target) {
-                tracing::warn!(rule = %rule.name, sink = target.as_str(), "a rule alerts to a sink that is not configured");
+                tracing::warn!(rule = %name, sink = target.as_str(), "a rule alerts to a sink that is not configured");
             }
         }
     }
@@ -136,6 +142,7 @@ fn detect(
                 metrics: metrics.clone(),
                 health: health.clone(),
                 shutdown: shutdown.clone(),
+                tables: FileTables::watch(program, metrics, shutdown)?,
             };
             live::run(&plan).map(|()| Finished::Stopped)
         }

@@ -14,7 +14,7 @@ use crate::alert::{Alert, AlertRecord};
 use crate::config::{AlertsTo, DeadLettersTo, Settings};
 use crate::sink::kafka::{OutRecord, Outbox, OutboxError};
 use crate::sink::{Delivery, InboxPosition};
-use crate::telemetry::{DeadLettersSeen, Metrics, Reason, RuleSeverity};
+use crate::telemetry::{DeadLettersSeen, Metrics, Reason, RuleName, RuleSeverity};
 
 /// A file of dead letters keeps this much of a message.
 const LETTER_BYTES_MAX: usize = 1 << 20;
@@ -66,6 +66,7 @@ pub(super) struct Outputs {
     metrics: Metrics,
     stop: Arc<AtomicBool>,
     sent: u64,
+    emitted: u64,
     unsaid: Option<DeadLettersSeen>,
 }
 
@@ -101,7 +102,18 @@ impl Outputs {
             }
             _ => None,
         };
-        Ok(Outputs { outbox, alerts, letters, channels: Vec::new(), sources, metrics, stop, sent: 0, unsaid: None })
+        Ok(Outputs {
+            outbox,
+            alerts,
+            letters,
+            channels: Vec::new(),
+            sources,
+            metrics,
+            stop,
+            sent: 0,
+            emitted: 0,
+            unsaid: None,
+        })
     }
 
     /// Gives every alert to a sink in this process as well.
@@ -109,18 +121,28 @@ impl Outputs {
         self.channels.push(sink);
     }
 
-    /// How many alerts were sent.
+    /// How many alerts were sent, with what measures emitted.
     pub(super) fn sent(&self) -> u64 {
         self.sent
     }
 
-    /// Sends an alert.
+    /// How much of it measures emitted.
+    pub(super) fn emitted(&self) -> u64 {
+        self.emitted
+    }
+
+    /// Sends an alert, or what a measure emits.
     pub(super) fn alert(&mut self, alert: &Alert) -> Result<(), OutputError> {
         let record = AlertRecord::new(alert, &self.sources);
         self.write_alert(&record)?;
         self.sent += 1;
         let rule = alert.rule_name.to_string();
-        self.metrics.alerts.get_or_create(&RuleSeverity { rule, severity: Reason(alert.severity.as_str()) }).inc();
+        if alert.is_measure() {
+            self.emitted += 1;
+            self.metrics.measurements.get_or_create(&RuleName { rule }).inc();
+        } else {
+            self.metrics.alerts.get_or_create(&RuleSeverity { rule, severity: Reason(alert.severity.as_str()) }).inc();
+        }
         for sink in &self.channels {
             let position = InboxPosition { partition: 0, offset: self.sent };
             // A sink that has ended says so itself.

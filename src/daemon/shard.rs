@@ -14,7 +14,7 @@ use crate::alert::Alert;
 use crate::daemon::offsets::Mark;
 use crate::engine::{Admission, InputSettings, Stats, Stream};
 use crate::event::Event;
-use crate::program::Program;
+use crate::program::{Program, Rows, TableId};
 
 /// What a shard is stepped with.
 pub(super) enum Step<'a> {
@@ -108,6 +108,7 @@ impl Shard {
         let settings: Vec<InputSettings> = begin.iter().map(|begin| begin.settings).collect();
         let mut stream = Stream::new(program, &settings);
         stream.name_sources(sources);
+        stream.keep_tables_outside();
         let input = |begin: &Begin| Input {
             next: begin.from,
             until: begin.until,
@@ -224,6 +225,11 @@ impl Shard {
         self.alerts.drain(..)
     }
 
+    /// From now on a list or table has these rows.
+    pub(super) fn replace_table(&mut self, id: TableId, rows: Arc<Rows>) {
+        self.stream.replace_table(id, rows);
+    }
+
     /// The stream, to look at.
     pub(super) fn stream(&self) -> &Stream {
         &self.stream
@@ -240,6 +246,10 @@ impl Shard {
             rule.alerts -= counted.alerts;
             rule.suppressed -= counted.suppressed;
             rule.missing_key -= counted.missing_key;
+        }
+        for (measure, counted) in since.measures.iter_mut().zip(&self.counted.measures) {
+            measure.emitted -= counted.emitted;
+            measure.missing_key -= counted.missing_key;
         }
         since.events -= self.counted.events;
         since.undeclared -= self.counted.undeclared;
@@ -259,7 +269,7 @@ impl Shard {
             Stepped::Future(self.stream.push_future(at, event, &mut self.alerts))
         } else {
             let admission = self.stream.push(at, event, &mut self.alerts);
-            if !matches!(admission, Admission::Late(_)) {
+            if admission.is_in() {
                 let high_ms = &mut self.inputs[at].high_ms;
                 *high_ms = Some(high_ms.map_or(time_ms, |high| high.max(time_ms)));
             }
@@ -357,7 +367,12 @@ mod tests {
     }
 
     fn begin(from: i64, until: i64, mark: Mark) -> Begin {
-        Begin { from, until, mark, settings: InputSettings { lateness_ms: 0, late: LatePolicy::Drop } }
+        Begin {
+            from,
+            until,
+            mark,
+            settings: InputSettings { lateness_ms: 0, late: LatePolicy::Drop, duplicates: None },
+        }
     }
 
     fn shard(begin: &[Begin]) -> Shard {

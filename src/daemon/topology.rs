@@ -1,13 +1,15 @@
 //! Which partitions make a shard, and whether every rule is right that way.
 //!
 //! A shard is one partition number across the topics of a cohort: the topics that declare the same `copartitioned`
-//! name, or a topic by itself, or all topics where each has one partition. A rule is right on shards when all events
-//! of one of its keys lie in the same one.
+//! name, or a topic by itself, or all topics where each has one partition. A rule or a measure is right on shards when
+//! all events of one of its keys lie in the same one; a measure that compares keys needs all of them in one.
+
+use std::collections::BTreeSet;
 
 use thiserror::Error;
 
 use crate::config::TopicSource;
-use crate::program::{Program, Rule, TypePlan};
+use crate::program::{Dispatch, KeyId, Program, Rule, TableSource, WindowId};
 use crate::schema::TypeId;
 
 /// Which topics stand together.
@@ -39,24 +41,28 @@ pub(super) enum TopologyError {
     },
     /// A rule's events lie in topics that are not partitioned alike.
     #[error(
-        "rule `{rule}` reads the topics {topics}, whose events of one key may lie in different partitions; topics with \
+        "{what} `{rule}` reads the topics {topics}, whose events of one key may lie in different partitions; topics with \
          equal partition counts that are partitioned by the same field can say copartitioned = \"NAME\"; otherwise run \
-         this rule over topics with one partition each (repartitioning is not supported yet)"
+         it over topics with one partition each (repartitioning is not supported yet)"
     )]
     Spans {
-        /// The rule.
+        /// Whether it is a rule or a measure.
+        what: &'static str,
+        /// Its name.
         rule: String,
         /// The topics.
         topics: String,
     },
     /// A rule's key is not the one by which the topic is partitioned.
     #[error(
-        "rule `{rule}` ({for_each}) reads the topic `{topic}`, whose {partitions} partitions are {by}: events of one \
-         key of this rule lie in several partitions; run it over a topic with one partition, or over one that is \
+        "{what} `{rule}` ({for_each}) reads the topic `{topic}`, whose {partitions} partitions are {by}: events of one \
+         key of it lie in several partitions; run it over a topic with one partition, or over one that is \
          partitioned by {wanted} (repartitioning is not supported yet)"
     )]
     Key {
-        /// The rule.
+        /// Whether it is a rule or a measure.
+        what: &'static str,
+        /// Its name.
         rule: String,
         /// `for each …`.
         for_each: String,
@@ -81,8 +87,8 @@ impl Topology {
         debug_assert_eq!(sources.len(), partitions.len(), "one count a topic");
         let mut errors = Vec::new();
         let topology = Topology { cohorts: cohorts(sources, partitions, &mut errors) };
-        for rule in &program.rules {
-            errors.extend(topology.check(rule, sources, program));
+        for judged in judged(program) {
+            errors.extend(topology.check(&judged, sources, program));
         }
         if errors.is_empty() { Ok(topology) } else { Err(errors) }
     }
@@ -92,12 +98,9 @@ impl Topology {
         self.cohorts.iter().position(|cohort| cohort.sources.contains(&source))
     }
 
-    fn check(&self, rule: &Rule, sources: &[TopicSource], program: &Program) -> Option<TopologyError> {
-        let types = types_of(rule, program);
-        let carries = |source: &TopicSource| match &source.fields.event {
-            None => true,
-            Some(event) => program.schema.type_id(event).is_some_and(|id| types.contains(&id)),
-        };
+    fn check(&self, rule: &Judged<'_>, sources: &[TopicSource], program: &Program) -> Option<TopologyError> {
+        let types = sources_of(rule, program);
+        let carries = |source: &TopicSource| types.iter().any(|id| may_carry(source, *id, program));
         let reads: Vec<usize> = (0..sources.len()).filter(|source| carries(&sources[*source])).collect();
         let mut cohorts: Vec<usize> = reads.iter().filter_map(|source| self.cohort_of(*source)).collect();
         cohorts.dedup();
@@ -107,7 +110,8 @@ impl Topology {
             return (!cohorts.is_empty()).then(|| spans(rule, &reads, sources));
         };
         let partitions = self.cohorts[cohort].partitions;
-        let parts = program.keys[rule.key.index()].parts.len();
+        // What compares keys is right nowhere but on one partition.
+        let parts = if rule.compares_keys { 0 } else { program.keys[rule.key.index()].parts.len() };
         let fits = |part| reads.iter().all(|source| is_partitioned_by(&sources[*source], rule, part, program));
         let right = partitions <= 1 || (0..parts).any(fits);
         (!right).then(|| wrong_key(rule, &sources[reads[0]], partitions, program))
@@ -140,33 +144,97 @@ fn cohorts(sources: &[TopicSource], partitions: &[usize], errors: &mut Vec<Topol
     cohorts
 }
 
-fn types_of(rule: &Rule, program: &Program) -> Vec<TypeId> {
-    let names = |plan: &TypePlan| plan.dispatch.iter().any(|dispatch| dispatch.rules.contains(&rule.id));
-    (0..).map(TypeId).zip(&program.types).filter(|(_, plan)| names(plan)).map(|(id, _)| id).collect()
+/// A rule or a measure.
+struct Judged<'a> {
+    what: &'static str,
+    name: &'a str,
+    key: KeyId,
+    compares_keys: bool,
+    /// Whether it listens.
+    listens: Box<dyn Fn(&Dispatch) -> bool>,
+}
+
+impl Judged<'_> {
+    fn rule(rule: &Rule) -> Judged<'_> {
+        let id = rule.id;
+        let listens = Box::new(move |dispatch: &Dispatch| dispatch.rules.contains(&id));
+        Judged { what: "rule", name: &rule.name, key: rule.key, compares_keys: false, listens }
+    }
+}
+
+fn judged(program: &Program) -> impl Iterator<Item = Judged<'_>> {
+    let rules = program.rules.iter().map(Judged::rule);
+    let measures = program.measures.iter().map(|measure| {
+        let id = measure.id;
+        let listens = Box::new(move |dispatch: &Dispatch| dispatch.measures.contains(&id));
+        let compares_keys = measure.top.is_some();
+        Judged { what: "measure", name: &measure.name, key: measure.key, compares_keys, listens }
+    });
+    rules.chain(measures)
+}
+
+/// The types that a rule judges, and those that its windows are over, each with the place of its key.
+fn types_of<'a>(rule: &Judged<'_>, program: &'a Program) -> Vec<(TypeId, &'a Dispatch)> {
+    let all = || program.types.iter().flat_map(|plan| &plan.dispatch);
+    let judged = all().filter(|dispatch| (rule.listens)(dispatch));
+    let read: BTreeSet<WindowId> = judged.flat_map(|dispatch| &dispatch.reads).copied().collect();
+    let is_fed = |dispatch: &Dispatch| {
+        dispatch.windows.iter().chain(&dispatch.windows_after).any(|window| read.contains(window))
+    };
+    let concerns = |dispatch: &&Dispatch| (rule.listens)(dispatch) || (dispatch.key == rule.key && is_fed(dispatch));
+    let types = (0..).map(TypeId).zip(&program.types);
+    types.filter_map(|(id, plan)| Some((id, plan.dispatch.iter().find(concerns)?))).collect()
+}
+
+/// The types of the sources' events that decide a rule: its own, and those of the rules whose alerts it uses.
+fn sources_of(rule: &Judged<'_>, program: &Program) -> BTreeSet<TypeId> {
+    let mut types = BTreeSet::new();
+    let mut waiting: Vec<TypeId> = types_of(rule, program).into_iter().map(|(id, _)| id).collect();
+    while let Some(id) = waiting.pop() {
+        if types.insert(id) {
+            let makes = |other: &&Rule| other.derived.iter().any(|derived| derived.type_id == id);
+            let makers = program.rules.iter().filter(makes).map(Judged::rule);
+            waiting.extend(makers.flat_map(|maker| types_of(&maker, program)).map(|(id, _)| id));
+        }
+    }
+    types
 }
 
 /// Whether this part of the rule's key is, in every type that it reads there, the field that partitions the topic.
-fn is_partitioned_by(source: &TopicSource, rule: &Rule, part: usize, program: &Program) -> bool {
+fn is_partitioned_by(source: &TopicSource, rule: &Judged<'_>, part: usize, program: &Program) -> bool {
     let Some(key) = &source.key else { return false };
-    let carried = |id: TypeId| source.fields.event.as_ref().is_none_or(|event| program.schema.get(id).name == *event);
-    types_of(rule, program).into_iter().filter(|id| carried(*id)).all(|id| {
+    // What becomes of alerts lies where their rule is judged, so its key has to be the topic's too.
+    let carried = |id: TypeId| program.types[id.index()].derived || may_carry(source, id, program);
+    types_of(rule, program).into_iter().filter(|(id, _)| carried(*id)).all(|(id, dispatch)| {
         let plan = &program.types[id.index()];
-        let dispatch = plan.dispatch.iter().find(|dispatch| dispatch.rules.contains(&rule.id));
-        let value = dispatch.and_then(|dispatch| dispatch.values.get(part));
+        let value = dispatch.values.get(part);
         let field = value.and_then(|value| plan.fields.get(usize::from(*value)));
         field.is_some_and(|field| program.schema.get(id).fields[*field].dotted() == *key)
     })
 }
 
-fn spans(rule: &Rule, reads: &[usize], sources: &[TopicSource]) -> TopologyError {
-    let names: Vec<String> = reads.iter().map(|source| format!("`{}`", sources[*source].topic)).collect();
-    TopologyError::Spans { rule: rule.name.to_string(), topics: names.join(", ") }
+/// Whether events of a type may come from a source: those that it is said to hold, or else any, except the changes of a
+/// table, which come from the table's own topic.
+fn may_carry(source: &TopicSource, id: TypeId, program: &Program) -> bool {
+    let of_table = program.changes.iter().find(|(change, _)| *change == id);
+    let of_table = of_table.map(|(_, table)| &program.tables[table.index()].source);
+    match (&source.fields.event, of_table) {
+        (Some(event), _) => program.schema.get(id).name == *event,
+        (None, Some(TableSource::Topic { topic, .. })) => source.topic == *topic,
+        (None, _) => true,
+    }
 }
 
-fn wrong_key(rule: &Rule, source: &TopicSource, partitions: usize, program: &Program) -> TopologyError {
+fn spans(rule: &Judged<'_>, reads: &[usize], sources: &[TopicSource]) -> TopologyError {
+    let names: Vec<String> = reads.iter().map(|source| format!("`{}`", sources[*source].topic)).collect();
+    TopologyError::Spans { what: rule.what, rule: rule.name.to_owned(), topics: names.join(", ") }
+}
+
+fn wrong_key(rule: &Judged<'_>, source: &TopicSource, partitions: usize, program: &Program) -> TopologyError {
     let parts = &program.keys[rule.key.index()].parts;
     TopologyError::Key {
-        rule: rule.name.to_string(),
+        what: rule.what,
+        rule: rule.name.to_owned(),
         for_each: if parts.is_empty() {
             "without for each".to_owned()
         } else {
@@ -178,7 +246,11 @@ fn wrong_key(rule: &Rule, source: &TopicSource, partitions: usize, program: &Pro
             Some(key) => format!("by `{key}`"),
             None => "by a field that the source does not name (key = \"…\")".to_owned(),
         },
-        wanted: if parts.is_empty() { "nothing".to_owned() } else { format!("`{}`", parts.join("` or `")) },
+        wanted: if parts.is_empty() || rule.compares_keys {
+            "nothing".to_owned()
+        } else {
+            format!("`{}`", parts.join("` or `"))
+        },
     }
 }
 
@@ -196,7 +268,7 @@ mod tests {
             fields: EventFields::default(),
             key: Some(key.to_owned()),
             start: Start::Earliest,
-            time: TimeSettings { lateness_ms: 0, late: Late::Drop },
+            time: TimeSettings { lateness_ms: 0, late: Late::Drop, drop_duplicates_ms: None },
             idle_timeout: Duration::from_secs(5),
             max_future_ms: 1,
             copartitioned: copartitioned.map(ToOwned::to_owned),
@@ -204,11 +276,12 @@ mod tests {
     }
 
     fn program(for_each: &str) -> Program {
-        let rules = format!(
-            "event login user_id text, card_id text\nevent transfer sender_id text, card_id text\n\
-             rule r\n  {for_each}\n  on login\n  then transfer\n  within 1 m\n  alert low\n"
-        );
-        let set = RuleSet::from_texts([("test.rules".to_owned(), rules)]);
+        checked(&format!("rule r\n  {for_each}\n  on login\n  then transfer\n  within 1 m\n  alert low\n"))
+    }
+
+    fn checked(rules: &str) -> Program {
+        let events = "event login user_id text, card_id text\nevent transfer sender_id text, card_id text\n";
+        let set = RuleSet::from_texts([("test.rules".to_owned(), format!("{events}{rules}"))]);
         assert!(set.program().is_some(), "{:?}", set.checked.diagnostics);
         set.checked.program
     }
@@ -233,6 +306,19 @@ mod tests {
     }
 
     #[test]
+    fn what_a_rule_asks_of_the_past_and_of_other_rules_lies_in_its_shard_too() {
+        let wrong = |key: &str, rules: &str| Topology::new(&[topic("a", key, None)], &[4], &checked(rules)).err();
+        let window =
+            |key| format!("rule r\n  for each {key}\n  on login where count(transfer) over 1 h > 2\n  alert low\n");
+        assert_eq!(wrong("card_id", &window("card_id")), None);
+        // The key of the windowed type is called otherwise than the topic's.
+        assert!(wrong("user_id", &window("user_id (transfer.sender_id)")).is_some());
+        let over = "rule by_card\n  for each card_id\n  on login\n  alert low\nrule r\n  for each user_id\n  on by_card\n  alert low\n";
+        assert!(wrong("card_id", over).is_some(), "alerts of one user come from several shards");
+        assert_eq!(wrong("card_id", &over.replace("for each user_id", "for each card_id")), None);
+    }
+
+    #[test]
     fn a_rule_over_topics_needs_them_partitioned_alike() {
         let program = program("for each card_id");
         let apart = [topic("a", "card_id", None), topic("b", "card_id", None)];
@@ -254,5 +340,20 @@ mod tests {
         let mut others = topic("others", "x", None);
         others.fields.event = Some("unknown".to_owned());
         assert!(Topology::new(&[logins, transfers, others], &[4, 4, 2], &program).is_ok());
+    }
+
+    #[test]
+    fn the_changes_of_a_table_come_from_its_own_topic() {
+        let rules = "event login user_id text\ntable users from topic \"users\" key user_id with user_id text, n number\n\
+                     rule changes\n  for each user_id\n  on users\n  alert low\n\
+                     rule both\n  for each user_id\n  on users\n  then login\n  within 1 m\n  alert low\n";
+        let set = RuleSet::from_texts([("test.rules".to_owned(), rules.to_owned())]);
+        let program = set.program().expect("it is right");
+        let errors =
+            Topology::new(&[topic("events", "user_id", None), topic("users", "user_id", None)], &[3, 2], &program);
+        let errors = errors.expect_err("`both` reads both topics");
+        assert!(matches!(&errors[..], [TopologyError::Spans { rule, .. }] if rule == "both"), "{errors:?}");
+        let alike = [topic("events", "user_id", Some("u")), topic("users", "user_id", Some("u"))];
+        assert!(Topology::new(&alike, &[3, 3], &program).is_ok());
     }
 }

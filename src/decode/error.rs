@@ -68,11 +68,17 @@ pub enum DecodeError {
         /// The field's dotted path.
         field: String,
     },
+    /// No change event of Debezium.
+    #[error("no change event of Debezium: {problem}")]
+    NotAChange {
+        /// What it lacks.
+        problem: &'static str,
+    },
 }
 
 impl DecodeError {
     /// Every reason, for a metric that lists them all from the start.
-    pub const REASONS: [&'static str; 10] = [
+    pub const REASONS: [&'static str; 11] = [
         "not_json",
         "not_utf8",
         "not_an_object",
@@ -83,6 +89,7 @@ impl DecodeError {
         "bad_type",
         "no_time",
         "bad_time",
+        "not_a_change",
     ];
 
     /// The reason as one stable word, for metrics and dead-letter headers.
@@ -98,6 +105,7 @@ impl DecodeError {
             DecodeError::BadType { .. } => "bad_type",
             DecodeError::NoTime { .. } => "no_time",
             DecodeError::BadTime { .. } => "bad_time",
+            DecodeError::NotAChange { .. } => "not_a_change",
         }
     }
 }

@@ -2,7 +2,7 @@
 //! program and the source's field names.
 
 use crate::program::Program;
-use crate::schema::{Field, Kind, Schema};
+use crate::schema::{Field, Kind};
 
 /// Which body fields hold an event's type, time and id. Each is an ordered list of dotted paths, of which the first
 /// that is present (and not `null`) counts.
@@ -101,7 +101,7 @@ impl Plan {
         let mut trie = Trie::default();
         let event_type = match &names.event_type {
             TypeSource::Fields(paths) => TypeNodes::Nodes(trie.insert_all(paths)),
-            TypeSource::Fixed(name) => TypeNodes::Fixed(program.schema.type_id(name).map(|id| id.0)),
+            TypeSource::Fixed(name) => TypeNodes::Fixed(type_table(program).get(name)),
         };
         let time = trie.insert_all(&names.time);
         let id = trie.insert_all(&names.id);
@@ -109,9 +109,13 @@ impl Plan {
             .types
             .iter()
             .zip(&program.schema.types)
-            .map(|(plan, event_type)| plan.fields.iter().map(|&field| trie.read(&event_type.fields[field])).collect())
+            .map(|(plan, event_type)| {
+                // What becomes of alerts is never read from a message.
+                let fields = plan.fields.iter().filter(|_| !plan.derived);
+                fields.map(|&field| trie.read(&event_type.fields[field])).collect()
+            })
             .collect();
-        Plan { nodes: trie.compile(), types: type_table(&program.schema), values, event_type, time, id }
+        Plan { nodes: trie.compile(), types: type_table(program), values, event_type, time, id }
     }
 
     /// How many nodes there are.
@@ -131,8 +135,10 @@ impl Plan {
     }
 }
 
-fn type_table(schema: &Schema) -> PathTable {
-    PathTable::new((0..).zip(&schema.types).map(|(id, event_type)| (event_type.name.clone(), id)).collect())
+/// The declared types by name. A message cannot give itself out for an alert.
+fn type_table(program: &Program) -> PathTable {
+    let declared = (0..).zip(&program.schema.types).filter(|(id, _)| !program.types[*id as usize].derived);
+    PathTable::new(declared.map(|(id, event_type)| (event_type.name.clone(), id)).collect())
 }
 
 /// The filter while it grows.

@@ -110,10 +110,14 @@ codes! {
     ClauseOrder = "E309" Error,
     /// A rule or the set of rules is larger than a limit.
     RuleLimit = "E310" Error,
-    /// The construct is known and not supported yet.
-    NotYet = "E311" Error,
     /// A clause has no meaning in this rule.
     Meaningless = "E312" Error,
+    /// Rules wait for each other's alerts in a circle.
+    RuleCycle = "E313" Error,
+    /// A window or `is new` stands where no event is at hand.
+    BadWindow = "E314" Error,
+    /// A risk has no rule whose scores it could add up.
+    NoScores = "E315" Error,
 
     // 4xx: tests in rule files.
     /// A test's value does not fit the declared kind of the field.
@@ -123,7 +127,31 @@ codes! {
     /// A test expects nothing at all: it has no `expect`.
     TestWithoutExpect = "E403" Error,
 
+    // 6xx: lists and tables.
+    /// The file of a list or table cannot be read: it is not there, of a form that is not known, or beyond a limit.
+    TableFile = "E601" Error,
+    /// The file of a list or table has no column of this name.
+    MissingColumn = "E602" Error,
+    /// A row in the file of a list or table is broken.
+    TableRow = "E603" Error,
+    /// A value in the file of a list or table is not of its column's kind.
+    TableValue = "E604" Error,
+    /// A list or table from a topic does not say the kinds of its columns.
+    TableKinds = "E605" Error,
+    /// A list is used as a table, or a table as a list.
+    TableUse = "E606" Error,
+    /// The table has no column of this name.
+    UnknownColumn = "E607" Error,
+
     // W: warnings.
     /// A condition is always false or always true.
     ConstantCondition = "W501" Warning,
+    /// Parts of a condition can never hold together, so the rule never fires there.
+    NeverHolds = "W502" Warning,
+    /// An `every` gives an alert for each of many events at once.
+    Flood = "W503" Warning,
+    /// A step has the name of a rule, a list, a table, a function or an aggregate.
+    ShadowedName = "W504" Warning,
+    /// Two rows in the file of a list or table have the same key.
+    DuplicateKey = "W601" Warning,
 }

@@ -4,26 +4,26 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use crate::alert::{self, Alert, AlertEvent, AlertId};
+use crate::alert::{self, Alert, AlertEvent, AlertId, Kind};
+use crate::engine::completed::Completed;
 use crate::engine::eval::{self, Context};
-use crate::engine::nfa::Completed;
 use crate::engine::runs::Taken;
-use crate::event::{Key, Value};
+use crate::event::{EventId, Key, Position, Value};
 use crate::program::{Program, Step, StepId};
 
 /// Of an `N or more` step an alert carries this many events from its beginning and as many from its end.
-const EVENTS_AT_EACH_END: usize = 20;
+pub(super) const EVENTS_AT_EACH_END: usize = 20;
 
 /// The alert of a completed run.
 pub(super) fn alert(program: &Program, sources: &[String], key: &[u8], completed: &Completed<'_>) -> Alert {
     let rule = completed.rule;
     let key = Key::from_bytes(key);
     let parts = key.parts();
-    let context = Context { event: None, trail: Some(completed.trail), key: &parts };
+    let context = completed.context(&parts);
     let names = program.keys[rule.key.index()].parts.iter().cloned();
     Alert {
         id: id(completed, sources, key.as_bytes()),
-        rule: rule.id,
+        kind: Kind::Alert,
         rule_name: Arc::clone(&rule.name),
         version: Arc::clone(&rule.version),
         severity: rule.alert.severity,
@@ -34,26 +34,28 @@ pub(super) fn alert(program: &Program, sources: &[String], key: &[u8], completed
         started_ms: completed.trail.run.start_ms,
         tags: Arc::clone(&rule.alert.tags),
         targets: Arc::clone(&rule.alert.targets),
-        events: steps(completed).flat_map(|(id, step)| events(program, completed, id, step)).collect(),
-        values: steps(completed).filter_map(|(id, step)| count(completed, id, step)).collect(),
+        events: evidence(program, completed),
+        values: counts(completed).chain(values(completed, context)).collect(),
         suppressed: 0,
     }
 }
 
-fn steps<'a>(completed: &Completed<'a>) -> impl Iterator<Item = (StepId, &'a Step)> + use<'a> {
-    (0..).map(StepId).zip(&completed.rule.steps)
-}
-
-fn events(program: &Program, completed: &Completed<'_>, id: StepId, step: &Step) -> Vec<AlertEvent> {
-    let trail = completed.trail;
-    let last = trail.count_of(id).saturating_sub(EVENTS_AT_EACH_END);
-    let kept = |at: usize| !step.or_more || at < EVENTS_AT_EACH_END || at >= last;
-    let taken = trail.of(id).enumerate().filter(|(at, _)| kept(*at));
-    taken.map(|(_, taken)| event(program, step, taken)).collect()
+/// The matched events that the alert carries: of an `N or more` step the first and the last ones.
+fn evidence(program: &Program, completed: &Completed<'_>) -> Vec<AlertEvent> {
+    let steps = &completed.rule.steps;
+    let mut seen = vec![0; steps.len()];
+    let kept = |(id, taken): (StepId, &Taken)| {
+        let step = &steps[id.index()];
+        let at = seen[id.index()];
+        seen[id.index()] += 1;
+        let last = completed.trail.count_of(id).saturating_sub(EVENTS_AT_EACH_END);
+        (!step.or_more || at < EVENTS_AT_EACH_END || at >= last).then(|| event(program, step, taken))
+    };
+    completed.events().into_iter().filter_map(kept).collect()
 }
 
 fn event(program: &Program, step: &Step, taken: &Taken) -> AlertEvent {
-    let paths = step.captures.iter().map(|capture| Arc::clone(&capture.path));
+    let fields = step.captures.iter().zip(&taken.values).filter(|(capture, _)| capture.shown);
     AlertEvent {
         step: Arc::clone(&step.label),
         type_id: taken.type_id,
@@ -61,14 +63,27 @@ fn event(program: &Program, step: &Step, taken: &Taken) -> AlertEvent {
         id: taken.id.clone(),
         time_ms: taken.time_ms,
         position: taken.position,
-        fields: paths.zip(taken.values.iter().cloned()).collect(),
+        fields: fields.map(|(capture, value)| (Arc::clone(&capture.path), value.clone())).collect(),
     }
 }
 
-/// The count of an `N or more` step, whose events are not all carried.
-fn count(completed: &Completed<'_>, id: StepId, step: &Step) -> Option<(String, Value)> {
-    let count = i64::try_from(completed.trail.count_of(id)).ok()?;
-    step.or_more.then(|| (format!("count({})", step.label), Value::Integer(count)))
+/// The counts of `N or more` steps, whose events are not all carried.
+fn counts(completed: &Completed<'_>) -> impl Iterator<Item = (String, Value)> {
+    let steps = (0..).map(StepId).zip(&completed.rule.steps).filter(|(_, step)| step.or_more);
+    steps.filter_map(|(id, step)| {
+        let count = i64::try_from(completed.trail.count_of(id)).ok()?;
+        Some((format!("count({})", step.label), Value::Integer(count)))
+    })
+}
+
+/// The aggregates that decided.
+fn values(completed: &Completed<'_>, context: Context<'_>) -> impl Iterator<Item = (String, Value)> {
+    completed
+        .rule
+        .alert
+        .values
+        .iter()
+        .map(move |(name, expr)| (name.to_string(), eval::value(expr, context).into_owned()))
 }
 
 /// What decides the match, the key, and the ids (or source positions) and times of the matched events, hashed.
@@ -77,25 +92,35 @@ fn id(completed: &Completed<'_>, sources: &[String], key: &[u8]) -> AlertId {
     hash.update(completed.rule.match_hash);
     put(&mut hash, key);
     hash.update(completed.time_ms.to_be_bytes());
-    for taken in steps(completed).flat_map(|(id, _)| completed.trail.of(id)) {
+    for (_, taken) in completed.events() {
         hash.update(taken.time_ms.to_be_bytes());
-        if let Some(id) = &taken.id {
-            hash.update([1]);
-            put(&mut hash, id.as_bytes());
-        } else {
-            hash.update([0]);
-            put(&mut hash, sources.get(usize::from(taken.position.source.0)).map_or(b"", |name| name.as_bytes()));
-            hash.update(taken.position.partition.to_be_bytes());
-            hash.update(taken.position.offset.to_be_bytes());
-        }
+        put_event(&mut hash, sources, taken.id.as_ref(), taken.position);
     }
+    first_half(hash)
+}
+
+/// What tells an event from others: its id, or else its place in its source.
+pub(super) fn put_event(hash: &mut Sha256, sources: &[String], id: Option<&EventId>, position: Position) {
+    if let Some(id) = id {
+        hash.update([1]);
+        put(hash, id.as_bytes());
+    } else {
+        hash.update([0]);
+        put(hash, sources.get(usize::from(position.source.0)).map_or(b"", |name| name.as_bytes()));
+        hash.update(position.partition.to_be_bytes());
+        hash.update(position.offset.to_be_bytes());
+    }
+}
+
+/// The id that a hash gives.
+pub(super) fn first_half(hash: Sha256) -> AlertId {
     let digest: [u8; 32] = hash.finalize().into();
     let (id, _) = digest.split_first_chunk().expect("a digest has 32 bytes");
     AlertId(*id)
 }
 
 /// Bytes with their length before them, so that neighbours do not run together.
-fn put(hash: &mut Sha256, bytes: &[u8]) {
+pub(super) fn put(hash: &mut Sha256, bytes: &[u8]) {
     hash.update((bytes.len() as u64).to_be_bytes());
     hash.update(bytes);
 }

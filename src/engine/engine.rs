@@ -8,13 +8,23 @@ use std::sync::Arc;
 use hashbrown::DefaultHashBuilder;
 
 use crate::alert::Alert;
-use crate::engine::emit;
+use crate::engine::completed::Completed;
+use crate::engine::eval::Context;
+use crate::engine::held::{self, Streaks};
 use crate::engine::history::PastRun;
-use crate::engine::nfa::{self, Completed, Offer};
+use crate::engine::lookups::Tables;
+use crate::engine::measures::{Measures, Outlet};
+use crate::engine::nfa::{self, Offer};
+use crate::engine::pairs::{self, Pairs};
+use crate::engine::past::{Arriving, KeyAt, Memory, Past};
+use crate::engine::pending::{self, Pending};
 use crate::engine::runs::{KeyTable, Row, Runs};
+use crate::engine::sessions::Sessions;
 use crate::engine::suppress::Suppressor;
-use crate::event::{Event, KeyBuilder};
-use crate::program::{Dispatch, Program, Rule, RuleId, Strategy};
+use crate::engine::trace::{Asked, Judged, Trace};
+use crate::engine::{emit, lookups};
+use crate::event::{Event, Key, KeyBuilder, Value};
+use crate::program::{Dispatch, Program, Rows, Rule, RuleId, Strategy, TableId};
 
 /// What fires at the end of a finite input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -35,6 +45,17 @@ pub struct Stats {
     pub undeclared: u64,
     /// By rule.
     pub rules: Vec<RuleStats>,
+    /// By measure.
+    pub measures: Vec<MeasureStats>,
+}
+
+/// What has been counted for a measure.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct MeasureStats {
+    /// What was emitted: one for each key and window.
+    pub emitted: u64,
+    /// Events that the measure did not see because a part of its key is missing.
+    pub missing_key: u64,
 }
 
 /// What has been counted for a rule.
@@ -55,9 +76,24 @@ pub struct Engine {
     state: State,
 }
 
-/// Everything that moves.
+/// Everything that moves: what is remembered of the past, which judging only reads, and what judging changes.
 #[derive(Debug)]
 struct State {
+    memory: Memory,
+    /// The rows of the lists and tables.
+    lookups: Vec<Arc<Rows>>,
+    /// Whether there are tables that events change.
+    applies_changes: bool,
+    key: KeyBuilder,
+    live: Live,
+    measures: Measures,
+    now_ms: i64,
+    swept_ms: i64,
+}
+
+/// What judging changes.
+#[derive(Debug)]
+struct Live {
     sources: Arc<[String]>,
     hasher: DefaultHashBuilder,
     shard: Shard,
@@ -65,12 +101,16 @@ struct State {
     tables: Vec<KeyTable>,
     /// By rule.
     rules: Vec<RuleState>,
-    /// For each rule with a waiting run one time that is not after the end of its first wait.
-    timers: BinaryHeap<Reverse<(i64, RuleId)>>,
-    key: KeyBuilder,
+    /// For each rule with something that ends by itself one time that is not after the first such end; at equal times
+    /// rules that others stand on come first.
+    timers: BinaryHeap<Reverse<(i64, u16, RuleId)>>,
+    /// Alerts that other rules are still to see.
+    pending: Vec<Pending>,
+    /// The rule and key whose judgements are written down, if anybody asked.
+    asked: Asked,
+    /// How many events were judged, derived ones too.
+    arrivals: u64,
     stats: Stats,
-    now_ms: i64,
-    swept_ms: i64,
 }
 
 /// Which keys an engine judges: those whose hash falls to it.
@@ -83,8 +123,21 @@ struct Shard {
 #[derive(Debug, Default)]
 struct RuleState {
     runs: Runs,
+    pairs: Pairs,
+    streaks: Streaks,
+    sessions: Sessions,
     suppressor: Suppressor,
     timer_set: bool,
+}
+
+/// Where an event is judged: its key, what is remembered of it, and the row of its runs.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    program: &'a Program,
+    tables: Tables<'a>,
+    key: KeyAt<'a>,
+    past: Option<Past<'a>>,
+    row: Option<Row>,
 }
 
 /// Runs whose time has passed are cleared at this distance of event time, so that the clearing of a rule that nothing
@@ -107,24 +160,55 @@ impl Engine {
     }
 
     fn shard(program: Arc<Program>, hasher: DefaultHashBuilder, shard: Shard) -> Engine {
-        let state = State {
+        let live = Live {
             sources: Arc::from([]),
             hasher,
             shard,
             tables: program.keys.iter().map(|_| KeyTable::default()).collect(),
             rules: program.rules.iter().map(|_| RuleState::default()).collect(),
             timers: BinaryHeap::new(),
-            key: KeyBuilder::default(),
-            stats: Stats { rules: vec![RuleStats::default(); program.rules.len()], ..Stats::default() },
-            now_ms: i64::MIN,
-            swept_ms: i64::MIN,
+            pending: Vec::new(),
+            asked: None,
+            arrivals: 0,
+            stats: Stats {
+                rules: vec![RuleStats::default(); program.rules.len()],
+                measures: vec![MeasureStats::default(); program.measures.len()],
+                ..Stats::default()
+            },
         };
+        let memory = Memory::new(&program);
+        let lookups = lookups::initial(&program);
+        let key = KeyBuilder::default();
+        let applies_changes = !program.changes.is_empty();
+        let measures = Measures::new(&program);
+        let (now_ms, swept_ms) = (i64::MIN, i64::MIN);
+        let state = State { memory, lookups, applies_changes, key, live, measures, now_ms, swept_ms };
         Engine { program, state }
     }
 
     /// Names the sources, by their number: an event without an id is told from others by its place in them.
     pub fn name_sources(&mut self, names: Arc<[String]>) {
-        self.state.sources = names;
+        self.state.live.sources = names;
+    }
+
+    /// From now on events change no table: whoever runs the engine keeps the rows, from the same topics.
+    pub fn keep_tables_outside(&mut self) {
+        self.state.applies_changes = false;
+    }
+
+    /// From now on a list or table has these rows.
+    pub fn replace_table(&mut self, id: TableId, rows: Arc<Rows>) {
+        self.state.lookups[id.index()] = rows;
+    }
+
+    /// Sets one row of a list or table, or takes it away.
+    pub fn update_table(&mut self, id: TableId, key: &Value, row: Option<Box<[Value]>>) {
+        lookups::update(&mut self.state.lookups[id.index()], key, row);
+    }
+
+    /// The rows of the lists and tables as they are now, by their number.
+    pub fn tables(&self) -> &[Arc<Rows>] {
+        &self.state.lookups
     }
 
     /// Judges an event, which is not before the last one. Waits that ended before it fire first.
@@ -134,25 +218,29 @@ impl Engine {
         debug_assert!(event.time_ms >= state.now_ms, "events come in order of time");
         state.now_ms = event.time_ms;
         state.fire(program, event.time_ms, alerts);
-        // Each event is counted by one shard only.
-        state.stats.events += u64::from(state.shard.is_first());
-        let Some(type_id) = event.type_id else {
-            state.stats.undeclared += u64::from(state.shard.is_first());
-            return;
-        };
-        for dispatch in &program.types[type_id.index()].dispatch {
-            state.dispatch(program, dispatch, event, alerts);
+        if state.applies_changes {
+            lookups::apply(program, event, &mut state.lookups);
         }
+        // Each event is counted by one shard only.
+        let counts = state.live.shard.is_first();
+        state.live.stats.events += u64::from(counts);
+        if event.type_id.is_none() {
+            state.live.stats.undeclared += u64::from(counts);
+            return;
+        }
+        state.judge(program, event, alerts);
+        state.settle(program, alerts);
     }
 
-    /// Fires the waits that ended before the watermark, and forgets runs whose time has passed.
+    /// Fires the waits that ended before the watermark, and forgets what lies too far back.
     pub fn advance(&mut self, watermark_ms: i64, alerts: &mut Vec<Alert>) {
         let Engine { program, state } = self;
         state.fire(program, watermark_ms, alerts);
         if watermark_ms.saturating_sub(state.swept_ms) >= SWEEP_MS {
             state.swept_ms = watermark_ms;
+            state.memory.sweep(program, watermark_ms);
             for rule in &program.rules {
-                state.sweep(rule, watermark_ms, usize::MAX);
+                state.live.sweep(rule, watermark_ms, usize::MAX);
             }
         }
     }
@@ -169,89 +257,185 @@ impl Engine {
 
     /// What has been counted.
     pub fn stats(&self) -> &Stats {
-        &self.state.stats
+        &self.state.live.stats
     }
 
     /// From now on keeps how the runs of all rules end.
     pub fn keep_history(&mut self) {
-        self.state.rules.iter_mut().for_each(|rule| rule.runs.keep_history());
+        self.state.live.rules.iter_mut().for_each(|rule| rule.runs.keep_history());
     }
 
     /// How the runs of a rule ended since [`Engine::keep_history`], in order, and then those that are open.
     pub fn history(&self, rule: RuleId) -> Vec<PastRun> {
-        self.state.rules[rule.index()].runs.history()
+        let live = &self.state.live;
+        live.rules[rule.index()].runs.history(rule, &live.tables[self.program.rules[rule.index()].key.index()])
     }
 
-    /// How many runs are open.
+    /// From now on writes down what the conditions of a rule see for a key.
+    pub fn trace(&mut self, rule: RuleId, key: Key) {
+        self.state.live.asked = Some(Arc::new(Trace::new(rule, key)));
+    }
+
+    /// What the conditions saw since [`Engine::trace`], in order.
+    pub fn traced(&self) -> Vec<Judged> {
+        self.state.live.asked.as_ref().map_or_else(Vec::new, |asked| asked.judged())
+    }
+
+    /// How many runs, sessions, streaks and sides of a join are open.
     pub fn open_runs(&self) -> usize {
-        self.state.rules.iter().map(|rule| rule.runs.len()).sum()
+        let open = |rule: &RuleState| rule.runs.len() + rule.pairs.len() + rule.streaks.len() + rule.sessions.len();
+        self.state.live.rules.iter().map(open).sum()
     }
 
-    /// How many keys have something open.
+    /// How many keys have an open run.
     pub fn open_keys(&self) -> usize {
-        self.state.tables.iter().map(KeyTable::len).sum()
+        self.state.live.tables.iter().map(KeyTable::len).sum()
+    }
+
+    /// How many rows remember something of a key's past, and how many are in open windows of measures.
+    pub fn remembered(&self) -> usize {
+        self.state.memory.rows() + self.state.measures.len()
     }
 }
 
 impl State {
-    fn dispatch(&mut self, program: &Program, dispatch: &Dispatch, event: &Event, alerts: &mut Vec<Alert>) {
-        self.key.clear();
-        if !dispatch.values.iter().all(|slot| self.key.push(&event.values[usize::from(*slot)])) {
-            for rule in &dispatch.rules {
-                self.stats.rules[rule.index()].missing_key += u64::from(self.shard.is_first());
-            }
-            return;
-        }
-        let mut hasher = self.hasher.build_hasher();
-        hasher.write(self.key.as_bytes());
-        let hash = hasher.finish();
-        if !self.shard.owns(hash) {
-            return;
-        }
-        // One look-up serves all rules with this key.
-        let mut row = self.tables[dispatch.key.index()].find(hash, self.key.as_bytes());
-        for rule in &dispatch.rules {
-            row = self.offer(program, &program.rules[rule.index()], (hash, row), event, alerts);
+    /// Offers an event, which is of a declared or derived type, to the rules that name it.
+    #[inline]
+    fn judge(&mut self, program: &Program, event: &Event, alerts: &mut Vec<Alert>) {
+        let type_id = event.type_id.expect("only typed events are judged");
+        self.live.arrivals += 1;
+        for dispatch in &program.types[type_id.index()].dispatch {
+            self.dispatch(program, dispatch, event, alerts);
         }
     }
 
-    /// Offers an event to a rule. Takes and gives the key's hash and its row, if it has something open.
-    fn offer(
-        &mut self,
-        program: &Program,
-        rule: &Rule,
-        (hash, row): (u64, Option<Row>),
-        event: &Event,
-        alerts: &mut Vec<Alert>,
-    ) -> Option<Row> {
-        let mut offer = Offer::new(rule, event);
-        let key = self.key.as_bytes();
+    fn dispatch(&mut self, program: &Program, dispatch: &Dispatch, event: &Event, alerts: &mut Vec<Alert>) {
+        let State { memory, lookups, key, live, measures, .. } = self;
+        key.clear();
+        if !dispatch.values.iter().all(|slot| key.push(&event.values[usize::from(*slot)])) {
+            for rule in &dispatch.rules {
+                live.stats.rules[rule.index()].missing_key += u64::from(live.shard.is_first());
+            }
+            for measure in &dispatch.measures {
+                live.stats.measures[measure.index()].missing_key += u64::from(live.shard.is_first());
+            }
+            return;
+        }
+        let hash = live.hash(key.as_bytes());
+        if !live.shard.owns(hash, dispatch.pinned) {
+            return;
+        }
+        let key = KeyAt { hash, bytes: key.as_bytes() };
+        let arriving = Arriving { program, dispatch, key, event, tables: lookups };
+        memory.before(arriving);
+        let past = dispatch.reads_past().then_some(Past { program, memory, key });
+        // One look-up serves all rules with this key.
+        let row = live.tables[dispatch.key.index()].find(hash, key.bytes);
+        let mut place = Place { program, tables: lookups, key, past, row };
+        for rule in &dispatch.rules {
+            place.row = live.offer(&program.rules[rule.index()], place, event, alerts);
+        }
+        for measure in &dispatch.measures {
+            let context = Context { past, ..Context::of_event(event, lookups) };
+            measures.offer(*measure, key, context, &mut live.outlet(program, lookups, alerts));
+        }
+        memory.after(arriving);
+    }
+
+    /// Shows alerts to the rules over them, those of rules that stand lowest first, until there is nothing to show.
+    #[inline]
+    fn settle(&mut self, program: &Program, alerts: &mut Vec<Alert>) {
+        while let Some(pending) = pending::next(&mut self.live.pending) {
+            for event in &pending.events {
+                self.judge(program, event, alerts);
+            }
+        }
+    }
+
+    /// Fires what ended before a time, the earliest first.
+    #[inline]
+    fn fire(&mut self, program: &Program, before_ms: i64, alerts: &mut Vec<Alert>) {
+        while self.live.timers.peek().is_some_and(|Reverse((ends_ms, ..))| *ends_ms < before_ms) {
+            self.live.fire_next(program, &self.lookups, alerts);
+            self.settle(program, alerts);
+        }
+        if self.measures.is_due(before_ms) {
+            self.measures.fire(before_ms, &mut self.live.outlet(program, &self.lookups, alerts));
+        }
+    }
+}
+
+impl Live {
+    #[inline]
+    fn hash(&self, key: &[u8]) -> u64 {
+        let mut hasher = self.hasher.build_hasher();
+        hasher.write(key);
+        hasher.finish()
+    }
+
+    /// Where what measures emit goes.
+    fn outlet<'a>(&'a mut self, program: &'a Program, tables: Tables<'a>, alerts: &'a mut Vec<Alert>) -> Outlet<'a> {
+        Outlet { program, sources: &self.sources, tables, stats: &mut self.stats.measures, alerts }
+    }
+
+    /// Offers an event to a rule. Gives the row of the key's runs, if it has any open.
+    fn offer(&mut self, rule: &Rule, place: Place<'_>, event: &Event, alerts: &mut Vec<Alert>) -> Option<Row> {
+        let Place { program, tables, key, past, row } = place;
+        let mut offer = Offer::new(rule, event, self.arrivals, past, tables);
+        if let Some(asked) = self.asked.as_ref().filter(|asked| asked.is_of(rule.id, key.bytes)) {
+            offer.trace(Some(Arc::clone(asked)));
+        }
         let state = &mut self.rules[rule.id.index()];
         let stats = &mut self.stats.rules[rule.id.index()];
+        let mut desk = Desk { program, sources: &self.sources, pending: &mut self.pending, stats, alerts };
         let suppressor = &mut state.suppressor;
-        let mut send = |completed: Completed<'_>| {
-            send(program, &self.sources, suppressor, stats, key, &completed, alerts);
-        };
-        if rule.strategy == Strategy::Filter {
-            if offer.starts() {
-                offer.complete_at_once(send);
+        let send = |completed: Completed<'_>| desk.send(suppressor, key.bytes, &completed);
+        match &rule.strategy {
+            Strategy::Filter => {
+                if offer.starts().is_some() {
+                    offer.complete_at_once(send);
+                }
+                row
             }
-            return row;
+            Strategy::EachPair => {
+                pairs::offer(&mut offer, &mut state.pairs, key, send);
+                row
+            }
+            Strategy::Held(held) => {
+                held::offer(&mut offer, *held, &mut state.streaks, key, send);
+                row
+            }
+            Strategy::Session(session) => {
+                state.sessions.offer(&mut offer, session, key);
+                self.set_timer(rule);
+                row
+            }
+            Strategy::SequenceNfa | Strategy::AllOf => self.offer_to_runs(offer, place, alerts),
         }
+    }
+
+    fn offer_to_runs(&mut self, mut offer: Offer<'_>, place: Place<'_>, alerts: &mut Vec<Alert>) -> Option<Row> {
+        let Place { program, key, row, .. } = place;
+        let (rule, event) = (offer.rule, offer.event);
+        let state = &mut self.rules[rule.id.index()];
+        let stats = &mut self.stats.rules[rule.id.index()];
+        let mut desk = Desk { program, sources: &self.sources, pending: &mut self.pending, stats, alerts };
+        let suppressor = &mut state.suppressor;
+        let send = |completed: Completed<'_>| desk.send(suppressor, key.bytes, &completed);
         let table = &mut self.tables[rule.key.index()];
         let mut used_up = false;
         if let Some(list) = row.and_then(|row| table.open_list(row, rule.id)) {
-            used_up = offer.offer_to_open_runs(&mut state.runs, list, &mut send);
+            used_up = offer.offer_to_open_runs(&mut state.runs, list, send);
         }
-        let starts = !used_up && offer.starts();
-        let row = if starts {
-            let row = row.unwrap_or_else(|| table.insert(hash, key));
-            offer.start(&mut state.runs, row, table.list_mut(row, rule.id));
+        let starts = if used_up { None } else { offer.starts() };
+        let row = if let Some(first) = starts {
+            let row = row.unwrap_or_else(|| table.insert(key.hash, key.bytes));
+            offer.start(&mut state.runs, row, table.list_mut(row, rule.id), first);
             Some(row)
         } else {
             row.filter(|row| !table.tidy(*row, rule.id))
         };
-        if starts && rule.within.is_some() {
+        if starts.is_some() && rule.within.is_some() {
             // As many leave as come, so what has passed never piles up. This key keeps its row: it has a run.
             self.sweep(rule, event.time_ms, 2);
         }
@@ -263,7 +447,17 @@ impl State {
 
     /// Forgets up to `most` runs of a rule whose `within` has passed.
     fn sweep(&mut self, rule: &Rule, watermark_ms: i64, most: usize) {
-        let runs = &mut self.rules[rule.id.index()].runs;
+        let RuleState { runs, pairs, streaks, .. } = &mut self.rules[rule.id.index()];
+        match (&rule.strategy, rule.within) {
+            (Strategy::EachPair, Some(within)) => {
+                return pairs.forget_before(watermark_ms.saturating_sub(within.ms), most);
+            }
+            (Strategy::Held(held), _) => {
+                let gap_ms = held.gap_ms.unwrap_or(i64::MAX);
+                return streaks.forget_before(watermark_ms.saturating_sub(gap_ms), most);
+            }
+            _ => {}
+        }
         for _ in 0..most {
             let Some(row) = runs.expired(watermark_ms) else { break };
             nfa::expire(rule, runs, &mut self.tables[rule.key.index()], row);
@@ -273,37 +467,44 @@ impl State {
     fn set_timer(&mut self, rule: &Rule) {
         let state = &mut self.rules[rule.id.index()];
         if !state.timer_set
-            && let Some(ends_ms) = state.runs.next_wait_end()
+            && let Some(ends_ms) = state.next_end(rule)
         {
             state.timer_set = true;
-            self.timers.push(Reverse((ends_ms, rule.id)));
+            self.timers.push(Reverse((ends_ms, rule.level, rule.id)));
         }
     }
 
-    /// Fires the waits that ended before a time, the earliest first; at equal times in the order of rules, and within
-    /// a rule the run that began to wait first.
-    #[inline]
-    fn fire(&mut self, program: &Program, before_ms: i64, alerts: &mut Vec<Alert>) {
-        while self.timers.peek().is_some_and(|Reverse((ends_ms, _))| *ends_ms < before_ms) {
-            self.fire_next(program, alerts);
-        }
-    }
-
-    fn fire_next(&mut self, program: &Program, alerts: &mut Vec<Alert>) {
-        let Some(Reverse((due_ms, id))) = self.timers.pop() else { return };
+    fn fire_next(&mut self, program: &Program, tables: Tables<'_>, alerts: &mut Vec<Alert>) {
+        let Some(Reverse((due_ms, _, id))) = self.timers.pop() else { return };
         let rule = &program.rules[id.index()];
         let state = &mut self.rules[id.index()];
         state.timer_set = false;
         // The timer was set for a run that may have ended meanwhile; then it is set again for the one now first.
-        if let Some(row) = state.runs.wait_over(due_ms.saturating_add(1)) {
+        if state.next_end(rule) == Some(due_ms) {
             let stats = &mut self.stats.rules[id.index()];
-            let (sources, suppressor) = (&self.sources, &mut state.suppressor);
-            let table = &mut self.tables[rule.key.index()];
-            nfa::wait_ended(rule, &mut state.runs, table, row, |table, key, completed| {
-                send(program, sources, suppressor, stats, table.key(key).as_bytes(), &completed, alerts);
-            });
+            let mut desk = Desk { program, sources: &self.sources, pending: &mut self.pending, stats, alerts };
+            let suppressor = &mut state.suppressor;
+            let mut send = |key: &Key, completed: Completed<'_>| desk.send(suppressor, key.as_bytes(), &completed);
+            if let Strategy::Session(session) = &rule.strategy {
+                state.sessions.close(rule, session, due_ms, tables, self.asked.as_deref(), send);
+            } else if let Some(row) = state.runs.wait_over(due_ms.saturating_add(1)) {
+                let table = &mut self.tables[rule.key.index()];
+                nfa::wait_ended(rule, &mut state.runs, table, row, tables, |table, key, completed| {
+                    send(table.key(key), completed);
+                });
+            }
         }
         self.set_timer(rule);
+    }
+}
+
+impl RuleState {
+    /// When the next wait or session ends.
+    fn next_end(&mut self, rule: &Rule) -> Option<i64> {
+        match &rule.strategy {
+            Strategy::Session(session) => self.sessions.next_close(session),
+            _ => self.runs.next_wait_end(),
+        }
     }
 }
 
@@ -314,8 +515,9 @@ impl Shard {
 
     /// By bits of the hash that the key table does not use first.
     #[inline]
-    fn owns(self, hash: u64) -> bool {
-        self.count == 1 || (hash.rotate_left(24) & 0xffff) % self.count == self.index
+    fn owns(self, hash: u64, pinned: bool) -> bool {
+        self.count == 1
+            || if pinned { self.is_first() } else { (hash.rotate_left(24) & 0xffff) % self.count == self.index }
     }
 }
 
@@ -330,29 +532,41 @@ impl Stats {
             rule.suppressed += other.suppressed;
             rule.missing_key += other.missing_key;
         }
+        self.measures.resize(self.measures.len().max(other.measures.len()), MeasureStats::default());
+        for (measure, other) in self.measures.iter_mut().zip(&other.measures) {
+            measure.emitted += other.emitted;
+            measure.missing_key += other.missing_key;
+        }
     }
 }
 
-/// Makes an alert of a completed run, unless `at most once per` holds it back.
-fn send(
-    program: &Program,
-    sources: &[String],
-    suppressor: &mut Suppressor,
-    stats: &mut RuleStats,
-    key: &[u8],
-    completed: &Completed<'_>,
-    alerts: &mut Vec<Alert>,
-) {
-    let suppressed = match completed.rule.alert.at_most_once_ms {
-        Some(ms) => suppressor.admit(key, completed.time_ms, ms),
-        None => Some(0),
-    };
-    let Some(suppressed) = suppressed else {
-        stats.suppressed += 1;
-        return;
-    };
-    stats.alerts += 1;
-    let mut alert = emit::alert(program, sources, key, completed);
-    alert.suppressed = suppressed;
-    alerts.push(alert);
+/// Where completed matches of a rule become alerts.
+struct Desk<'a> {
+    program: &'a Program,
+    sources: &'a [String],
+    pending: &'a mut Vec<Pending>,
+    stats: &'a mut RuleStats,
+    alerts: &'a mut Vec<Alert>,
+}
+
+impl Desk<'_> {
+    /// Makes an alert of a completed match, unless `at most once per` holds it back.
+    fn send(&mut self, suppressor: &mut Suppressor, key: &[u8], completed: &Completed<'_>) {
+        let rule = completed.rule;
+        let suppressed = match rule.alert.at_most_once_ms {
+            Some(ms) => suppressor.admit(key, completed.time_ms, ms),
+            None => Some(0),
+        };
+        let Some(suppressed) = suppressed else {
+            self.stats.suppressed += 1;
+            return;
+        };
+        self.stats.alerts += 1;
+        let mut alert = emit::alert(self.program, self.sources, key, completed);
+        alert.suppressed = suppressed;
+        if !rule.derived.is_empty() {
+            self.pending.push(Pending::new(&alert, key, completed));
+        }
+        self.alerts.push(alert);
+    }
 }

@@ -2,16 +2,18 @@
 
 use std::borrow::Cow;
 
-use hashbrown::HashSet;
 use smallvec::SmallVec;
 
 use crate::engine::compare;
+use crate::engine::fold::{Fold, number};
+use crate::engine::lookups::Tables;
+use crate::engine::past::Past;
 use crate::engine::runs::{Taken, Trail};
-use crate::event::{Event, KeyBuilder, Value};
+use crate::event::{Event, Value};
 use crate::program::{Aggregate, Arithmetic, CaptureId, Condition, Expr, StepId};
 
 /// What an expression can see.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub(super) struct Context<'a> {
     /// The event at hand; none in a message.
     pub(super) event: Option<&'a Event>,
@@ -19,9 +21,20 @@ pub(super) struct Context<'a> {
     pub(super) trail: Option<Trail<'a>>,
     /// The parts of the key; only messages read them.
     pub(super) key: &'a [Value],
+    /// The rows of the lists and tables, as they are now.
+    pub(super) tables: Tables<'a>,
+    /// The past of the key; none where nothing of it is read.
+    pub(super) past: Option<Past<'a>>,
+    /// What has been computed of the events of a session, or of a measure's window.
+    pub(super) aggregates: &'a [Value],
 }
 
 impl<'a> Context<'a> {
+    /// A context of nothing but an event, and of the lists and tables.
+    pub(super) fn of_event(event: &'a Event, tables: Tables<'a>) -> Context<'a> {
+        Context { event: Some(event), tables, ..Context::default() }
+    }
+
     fn taken(&self, step: StepId) -> Option<&'a Taken> {
         self.trail.and_then(|trail| trail.last_of(step))
     }
@@ -39,8 +52,16 @@ pub(super) fn holds(condition: &Condition, context: Context<'_>) -> bool {
             compare::holds(*comparison, &value(left, context), &value(right, context))
         }
         Condition::In { operand, negated, values } => is_in(&value(operand, context), values, *negated),
+        Condition::InList { operand, negated, list } => {
+            let operand = value(operand, context);
+            !operand.is_missing() && context.tables[list.index()].get(&operand).is_some() != *negated
+        }
         Condition::IsMissing(operand) => value(operand, context).is_missing(),
         Condition::IsTrue(operand) => matches!(*value(operand, context), Value::Boolean(true)),
+        Condition::IsNew(novelty, operand) => match (context.past, context.event) {
+            (Some(past), Some(event)) => past.is_new(*novelty, &value(operand, context), event.time_ms),
+            _ => false,
+        },
     }
 }
 
@@ -63,6 +84,8 @@ pub(super) fn value<'a>(expr: &'a Expr, context: Context<'a>) -> Cow<'a, Value> 
         Expr::Key(part) => return Cow::Borrowed(context.key.get(usize::from(*part)).unwrap_or(&MISSING)),
         Expr::Time => context.event.map_or(Value::Missing, |event| Value::Time(event.time_ms)),
         Expr::CapturedTime(step) => context.taken(*step).map_or(Value::Missing, |taken| Value::Time(taken.time_ms)),
+        Expr::Window(window) => context.past.map_or(Value::Missing, |past| past.window(*window)),
+        Expr::Aggregate(at) => return Cow::Borrowed(context.aggregates.get(usize::from(*at)).unwrap_or(&MISSING)),
         Expr::StepAggregate(aggregate, step, capture) => step_aggregate(*aggregate, *step, *capture, context),
         Expr::Arithmetic(operation, operands) => {
             arithmetic(*operation, &value(&operands.0, context), &value(&operands.1, context))
@@ -72,6 +95,10 @@ pub(super) fn value<'a>(expr: &'a Expr, context: Context<'a>) -> Cow<'a, Value> 
             let args: SmallVec<[Cow<'_, Value>; 4]> = args.iter().map(|arg| value(arg, context)).collect();
             let args: SmallVec<[&Value; 4]> = args.iter().map(AsRef::as_ref).collect();
             (function.call)(&args)
+        }
+        Expr::Lookup(table, column, key) => {
+            let row = context.tables[table.index()].get(&value(key, context));
+            return Cow::Borrowed(row.map_or(&MISSING, |row| &row[usize::from(*column)]));
         }
         Expr::Condition(condition) => Value::Boolean(holds(condition, context)),
     };
@@ -116,15 +143,6 @@ fn numbers(operation: Arithmetic, a: f64, b: f64) -> Value {
     })
 }
 
-/// A number from a number or integer.
-fn number(value: &Value) -> Option<f64> {
-    match value {
-        Value::Integer(i) => Some(*i as f64),
-        Value::Number(n) => Some(*n),
-        _ => None,
-    }
-}
-
 fn negate(value: &Value) -> Value {
     match value {
         Value::Integer(i) => i.checked_neg().map_or(Value::Missing, Value::Integer),
@@ -135,91 +153,14 @@ fn negate(value: &Value) -> Value {
 
 /// An aggregate over the events that a repeated step has taken.
 fn step_aggregate(aggregate: Aggregate, step: StepId, capture: Option<CaptureId>, context: Context<'_>) -> Value {
-    let Some(trail) = context.trail else { return empty(aggregate) };
-    let field = |taken: &Taken| capture.map_or(Value::Missing, |capture| taken.values[capture.index()].clone());
-    // Missing values are skipped, by `first` and `last` too.
-    let mut values = trail.of(step).map(field).filter(|value| !value.is_missing());
-    match aggregate {
-        Aggregate::Count => integer(trail.count_of(step)),
-        Aggregate::First => values.next().unwrap_or_default(),
-        Aggregate::Last => values.next_back().unwrap_or_default(),
-        Aggregate::Minimum => values.min_by(ordered).unwrap_or_default(),
-        Aggregate::Maximum => values.max_by(ordered).unwrap_or_default(),
-        Aggregate::Sum => Total::of(values).sum(),
-        Aggregate::Average => Total::of(values).average(),
-        Aggregate::Distinct => integer(distinct(values)),
+    let mut fold = Fold::new(aggregate);
+    let events = context.trail.into_iter().flat_map(|trail| trail.of(step));
+    match capture {
+        Some(capture) => events.for_each(|taken| fold.add(&taken.values[capture.index()])),
+        // A count needs no walk over what may be a long list.
+        None => return integer(context.trail.map_or(0, |trail| trail.count_of(step))),
     }
-}
-
-fn empty(aggregate: Aggregate) -> Value {
-    match aggregate {
-        Aggregate::Count | Aggregate::Distinct => Value::Integer(0),
-        _ => Value::Missing,
-    }
-}
-
-/// A sum of integers is exact, and missing only if the result is out of range. A sum of numbers is compensated
-/// (Neumaier 1974), so that it does not drift.
-#[derive(Default)]
-struct Total {
-    count: u32,
-    integers: i128,
-    numbers: f64,
-    lost: f64,
-    is_whole: bool,
-}
-
-impl Total {
-    fn of(values: impl Iterator<Item = Value>) -> Total {
-        values.fold(Total { is_whole: true, ..Total::default() }, |mut total, value| {
-            total.count += 1;
-            match value {
-                Value::Integer(i) => total.integers += i128::from(i),
-                value => total.add(number(&value).unwrap_or_default()),
-            }
-            total
-        })
-    }
-
-    fn add(&mut self, n: f64) {
-        self.is_whole = false;
-        let sum = self.numbers + n;
-        self.lost += if self.numbers.abs() >= n.abs() { (self.numbers - sum) + n } else { (n - sum) + self.numbers };
-        self.numbers = sum;
-    }
-
-    fn sum(&self) -> Value {
-        match self.count {
-            0 => Value::Missing,
-            _ if self.is_whole => i64::try_from(self.integers).map_or(Value::Missing, Value::Integer),
-            _ => Value::number(self.total()),
-        }
-    }
-
-    fn average(&self) -> Value {
-        numbers(Arithmetic::Divide, self.total(), f64::from(self.count))
-    }
-
-    fn total(&self) -> f64 {
-        self.integers as f64 + self.numbers + self.lost
-    }
-}
-
-/// Points and lists, which make no key, were refused when the rule was checked.
-fn distinct(values: impl Iterator<Item = Value>) -> usize {
-    let mut builder = KeyBuilder::default();
-    let mut seen = HashSet::new();
-    for value in values {
-        builder.clear();
-        if builder.push(&value) {
-            seen.insert(builder.key());
-        }
-    }
-    seen.len()
-}
-
-fn ordered(a: &Value, b: &Value) -> std::cmp::Ordering {
-    compare::order(a, b).unwrap_or(std::cmp::Ordering::Equal)
+    fold.value()
 }
 
 fn integer(count: usize) -> Value {

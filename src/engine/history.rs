@@ -1,12 +1,15 @@
 //! How runs ended, for those who ask why there was no alert. Kept only on request: it grows with the input.
 
-use crate::engine::runs::Run;
+use crate::engine::runs::Trail;
+use crate::engine::trace;
 use crate::event::Position;
 use crate::program::StepId;
 
 /// A run that has ended, or is still open at the end of the input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PastRun {
+    /// The number of its first event among those judged.
+    pub first: u64,
     /// The step that it was in; the number of steps when it waited for a final `then no`.
     pub step: StepId,
     /// How many events that step had taken.
@@ -39,7 +42,9 @@ pub enum Ended {
 }
 
 impl PastRun {
-    pub(super) fn new(run: &Run, ended: Ended) -> PastRun {
-        PastRun { step: run.step, taken: run.taken, start_ms: run.start_ms, ends_ms: run.ends_ms, ended }
+    pub(super) fn new(trail: Trail<'_>, ended: Ended) -> PastRun {
+        let run = trail.run;
+        let first = trace::first_arrival(trail).unwrap_or_default();
+        PastRun { first, step: run.step, taken: run.taken, start_ms: run.start_ms, ends_ms: run.ends_ms, ended }
     }
 }

@@ -1,4 +1,4 @@
-//! Conditions on alerts: `expect … with a.country is "DE"` in tests of rules.
+//! Conditions on alerts: `expect … with a.country is "DE"` in tests of rules, and on what measures emit.
 
 use std::sync::Arc;
 
@@ -6,11 +6,12 @@ use crate::alert::Alert;
 use crate::engine::eval::{self, Context};
 use crate::engine::runs::{NONE, Run, Taken, Trail};
 use crate::event::Value;
-use crate::program::{Condition, Rule, StepId};
+use crate::program::{Condition, Rows, Rule, StepId};
 
-/// Whether a condition on a rule's alerts holds of one. It sees what the alert carries: of an `N or more` step the
-/// first and last events.
-pub fn holds_of_alert(condition: &Condition, rule: &Rule, alert: &Alert) -> bool {
+/// Whether a condition on a rule's alerts holds of one. It sees what the alert carries: its events, of an `N or more`
+/// step the first and last ones; the aggregates of a session and the total of a risk; and the rows of lists and tables
+/// as they are given.
+pub fn holds_of_alert(condition: &Condition, rule: &Rule, alert: &Alert, tables: &[Arc<Rows>]) -> bool {
     let mut run = Run::new(NONE, alert.started_ms, alert.time_ms);
     for event in &alert.events {
         let Some(step) = (0..).map(StepId).zip(&rule.steps).find(|(_, step)| step.label == event.step) else {
@@ -18,6 +19,7 @@ pub fn holds_of_alert(condition: &Condition, rule: &Rule, alert: &Alert) -> bool
         };
         let taken = Taken {
             type_id: event.type_id,
+            arrival: 0,
             time_ms: event.time_ms,
             position: event.position,
             id: event.id.clone(),
@@ -25,6 +27,22 @@ pub fn holds_of_alert(condition: &Condition, rule: &Rule, alert: &Alert) -> bool
         };
         run.events.push((step.0, Arc::new(taken)));
     }
-    let key: Vec<Value> = alert.key.iter().map(|(_, value)| value.clone()).collect();
-    eval::holds(condition, Context { event: None, trail: Some(Trail { run: &run, shared: &[] }), key: &key })
+    let trail = Some(Trail { run: &run, shared: &[] });
+    // The counts of `N or more` steps stand before them, and are seen as aggregates over the events.
+    let counts = rule.steps.iter().filter(|step| step.or_more).count();
+    let aggregates: Vec<Value> = alert.values.iter().skip(counts).map(|(_, value)| value.clone()).collect();
+    let key = key_of(alert);
+    let context = Context { trail, key: &key, aggregates: &aggregates, tables, ..Context::default() };
+    eval::holds(condition, context)
+}
+
+/// Whether a condition on what a measure emits holds. It sees the emitted values, the rank after them, and the key.
+pub fn holds_of_emitted(condition: &Condition, emitted: &Alert, tables: &[Arc<Rows>]) -> bool {
+    let aggregates: Vec<Value> = emitted.values.iter().map(|(_, value)| value.clone()).collect();
+    let context = Context { key: &key_of(emitted), aggregates: &aggregates, tables, ..Context::default() };
+    eval::holds(condition, context)
+}
+
+fn key_of(alert: &Alert) -> Vec<Value> {
+    alert.key.iter().map(|(_, value)| value.clone()).collect()
 }

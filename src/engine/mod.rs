@@ -1,45 +1,78 @@
 //! Events in, alerts out: pure, synchronous, the same every time.
 //!
 //! ```text
-//! event -> stream (watermark, late?) -> reorder (order of time) -> engine (key -> runs) -> alerts -> order
+//! event -> stream (repeat? watermark, late?) -> reorder (order of time) -> engine (key -> runs) -> alerts -> order
 //! ```
+//! - `dedupe`    ids that an input has shown, for events that were sent twice;
 //! - `watermark` how far event time has come, over several inputs;
 //! - `reorder`   events wait here until no earlier one can come;
 //! - `sequence`  both of them over several inputs: events in, events in order of time out;
 //! - `stream`    a sequencer before an engine: what a shard steps;
 //! - `engine`    one program over ordered events: dispatch by type and key, timers;
-//! - `nfa`       the runs of one rule: how they start, move on, complete and end;
+//! - `past`      what is remembered of a key: windows and seen values, in rows by `keyed`;
+//! - `fold`      aggregates over what has been seen; `sliding` over a window that moves, with `recent` for distinct
+//!   values and `ranked` for percentiles;
+//! - `exact`     sums of numbers that do not drift;
+//! - `nfa`       the runs of one rule: how they start, move on, complete and end; `unordered` those of `all of`;
+//! - `pairs`     `each pair of`; `sessions`; `held` conditions; `idle` what closes after a silence;
+//! - `measures`  measures, with `panes` for windows of time;
+//! - `completed` a completed match; `pending` an alert that other rules are to see;
 //! - `runs`      where runs are kept, with their orders by key, by age and by deadline;
 //! - `eval`      conditions and values;
 //! - `compare`   equality and order of values;
+//! - `lookups`   the rows of lists and tables;
 //! - `suppress`  `at most once per`;
 //! - `emit`      from a completed run to an alert;
-//! - `history`   how runs ended, for those who ask why there was no alert;
+//! - `history`   how runs ended, and `trace` what conditions saw, for those who ask why there was no alert;
 //! - `holds`     conditions on alerts, for tests of rules;
-//! - `order`     alerts in their one order.
+//! - `order`     alerts in their one order;
+//! - `sizes`     how large the rows are, for the state bill of a rule.
 //!
 //! There is no clock here, no input or output, and no order that comes from a hash map. All the time there is comes
 //! with the events and the watermark. State is owned by the caller's [`Stream`] and moves between threads with it.
 
 mod compare;
+mod completed;
+mod dedupe;
 mod emit;
 mod engine;
 mod eval;
+mod exact;
+mod fold;
+mod held;
 mod history;
 mod holds;
+mod idle;
+mod keyed;
+mod lookups;
+mod measures;
 mod nfa;
 mod order;
+mod pairs;
+mod panes;
+mod past;
+mod pending;
+mod ranked;
+mod recent;
 mod reorder;
 mod runs;
 mod sequence;
+mod sessions;
+mod sizes;
+mod sliding;
 mod stream;
 mod suppress;
+mod trace;
+mod unordered;
 mod watermark;
 
-pub use engine::{End, Engine, RuleStats, Stats};
+pub use dedupe::DropDuplicates;
+pub use engine::{End, Engine, MeasureStats, RuleStats, Stats};
 pub use history::{Ended, PastRun};
-pub use holds::holds_of_alert;
+pub use holds::{holds_of_alert, holds_of_emitted};
 pub use order::AlertOrder;
 pub use sequence::{Admission, InputSettings, LatePolicy, Sequencer};
+pub use sizes::sizes;
 pub use stream::Stream;
+pub use trace::{Judged, Place, Seen, Traced};
 pub use watermark::Watermarks;

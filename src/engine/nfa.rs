@@ -8,35 +8,35 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
+use crate::engine::completed::{self, Completed};
 use crate::engine::eval::{self, Context};
 use crate::engine::history::Ended;
-use crate::engine::runs::{KeyTable, NONE, Row, Run, RunList, Runs, Span, Taken, Trail};
-use crate::event::{Event, Value};
-use crate::program::{Rule, Step, StepGuard, StepId};
-
-/// A completed run, handed out before it is forgotten.
-pub(super) struct Completed<'a> {
-    pub(super) rule: &'a Rule,
-    pub(super) trail: Trail<'a>,
-    pub(super) time_ms: i64,
-}
+use crate::engine::lookups::Tables;
+use crate::engine::past::Past;
+use crate::engine::runs::{KeyTable, NONE, Row, Run, RunList, Runs, Shared, Span, Taken, Trail};
+use crate::engine::trace::{self, Asked, Judged, Seen, Traced};
+use crate::engine::unordered;
+use crate::event::Event;
+use crate::program::{Rule, Step, StepGuard, StepId, Strategy};
 
 /// What an event does to a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Move {
+pub(super) enum Move {
     /// Nothing.
     Skip,
     /// The run's step takes it.
     Take,
     /// The next step takes it: the run's step, an `N or more`, has enough.
     TakeNext,
+    /// This slot of an `all of` takes it.
+    TakeSlot(StepId),
     /// It ends the run.
     End(Ended),
 }
 
 /// Where a run stands after it has taken an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Progress {
+pub(super) enum Progress {
     Moving,
     Waiting,
     Complete,
@@ -44,29 +44,49 @@ enum Progress {
 
 /// One event before the runs of one rule.
 pub(super) struct Offer<'a> {
-    rule: &'a Rule,
-    event: &'a Event,
+    pub(super) rule: &'a Rule,
+    pub(super) event: &'a Event,
+    /// The past of the event's key, where any rule reads it.
+    pub(super) past: Option<Past<'a>>,
+    /// The rows of the lists and tables.
+    pub(super) tables: Tables<'a>,
+    /// Where what conditions see is written down, if anybody asked.
+    asked: Asked,
+    /// The event's number among those judged.
+    arrival: u64,
     /// What was kept of the event for a step, shared by all runs that take it there.
     made: SmallVec<[(StepId, Arc<Taken>); 1]>,
 }
 
 impl<'a> Offer<'a> {
-    pub(super) fn new(rule: &'a Rule, event: &'a Event) -> Offer<'a> {
-        Offer { rule, event, made: SmallVec::new() }
+    pub(super) fn new(
+        rule: &'a Rule,
+        event: &'a Event,
+        arrival: u64,
+        past: Option<Past<'a>>,
+        tables: Tables<'a>,
+    ) -> Offer<'a> {
+        Offer { rule, event, past, tables, asked: None, arrival, made: SmallVec::new() }
+    }
+
+    /// From now on writes down what conditions see.
+    pub(super) fn trace(&mut self, asked: Asked) {
+        self.asked = asked;
     }
 
     /// Whether the event fits the first step.
     #[inline]
-    pub(super) fn starts(&self) -> bool {
-        fits(&self.rule.steps[0].guards, self.event, None).is_some()
+    pub(super) fn starts(&self) -> Option<Move> {
+        if matches!(self.rule.strategy, Strategy::AllOf) {
+            return unordered::first_slot(self).map(Move::TakeSlot);
+        }
+        self.fits(&self.rule.steps[0].guards, None).then_some(Move::Take)
     }
 
     /// A rule that one event decides: the event is the whole match.
     pub(super) fn complete_at_once(&mut self, completed: impl FnOnce(Completed<'_>)) {
-        let mut run = Run::new(NONE, self.event.time_ms, i64::MAX);
-        let taken = self.taken(StepId(0));
-        run.events.push((StepId(0), taken));
-        completed(Completed { rule: self.rule, trail: Trail { run: &run, shared: &[] }, time_ms: self.event.time_ms });
+        let run = completed::run_of([(StepId(0), self.taken(StepId(0)))]);
+        completed(self.completion(&run, &[]));
     }
 
     /// Offers the event to the open runs of the key. Returns whether a rule without `every` completed, so that the
@@ -85,7 +105,7 @@ impl<'a> Offer<'a> {
                 Move::End(ended) => runs.close(row, list, ended),
                 judged => {
                     if self.advance(runs, row, list, judged) == Progress::Complete {
-                        completed(self.completion(runs.get(row), list));
+                        completed(self.completion(runs.get(row), &list.shared));
                         if !self.rule.every {
                             close_all(runs, list, row);
                             return true;
@@ -100,25 +120,31 @@ impl<'a> Offer<'a> {
     }
 
     /// Starts a run with the event, which fits the first step and does not complete the rule alone.
-    pub(super) fn start(&mut self, runs: &mut Runs, key: Row, list: &mut RunList) {
+    pub(super) fn start(&mut self, runs: &mut Runs, key: Row, list: &mut RunList, first: Move) {
         let start_ms = self.event.time_ms;
         let ends_ms = self.rule.within.map_or(i64::MAX, |within| start_ms.saturating_add(within.ms));
         let row = runs.open(Run::new(key, start_ms, ends_ms), list);
-        let progress = self.advance(runs, row, list, Move::Take);
+        let progress = self.advance(runs, row, list, first);
         debug_assert_ne!(progress, Progress::Complete, "rules that one event decides keep no runs");
     }
 
     /// What the event does to a run. A run's steps are tried before `unless`.
     fn judge(&self, run: &Run, list: &RunList) -> Move {
         if self.event.time_ms > run.ends_ms {
+            if self.asked.is_some() {
+                self.trace_late(Trail { run, shared: &list.shared });
+            }
             return Move::End(Ended::Expired);
         }
         let trail = Trail { run, shared: &list.shared };
         let judged = match self.rule.steps.get(run.step.index()) {
+            Some(_) if matches!(self.rule.strategy, Strategy::AllOf) => {
+                unordered::next_slot(self, trail).map_or(Move::Skip, Move::TakeSlot)
+            }
             Some(step) => self.judge_step(step, run, trail),
             None => self.judge_wait(trail),
         };
-        if judged == Move::Skip && self.rule.unless.iter().any(|unless| self.fits(&unless.guards, trail)) {
+        if judged == Move::Skip && self.rule.unless.iter().any(|unless| self.fits(&unless.guards, Some(trail))) {
             return Move::End(Ended::Unless(self.event.position));
         }
         judged
@@ -127,10 +153,10 @@ impl<'a> Offer<'a> {
     fn judge_step(&self, step: &Step, run: &Run, trail: Trail<'_>) -> Move {
         let enough = step.or_more && run.taken >= step.count;
         let next = if enough { self.rule.steps.get(run.step.index() + 1) } else { None };
-        if next.is_some_and(|next| self.fits(&next.guards, trail)) {
+        if next.is_some_and(|next| self.fits(&next.guards, Some(trail))) {
             return Move::TakeNext;
         }
-        if self.fits(&step.guards, trail) {
+        if self.fits(&step.guards, Some(trail)) {
             return Move::Take;
         }
         // `then next`: the very next event of its types had to fit.
@@ -144,11 +170,71 @@ impl<'a> Offer<'a> {
 
     fn judge_wait(&self, trail: Trail<'_>) -> Move {
         let absence = self.rule.absence.as_ref().expect("only rules with a final absence wait");
-        if self.fits(&absence.guards, trail) { Move::End(Ended::Cancelled(self.event.position)) } else { Move::Skip }
+        if self.fits(&absence.guards, Some(trail)) {
+            Move::End(Ended::Cancelled(self.event.position))
+        } else {
+            Move::Skip
+        }
     }
 
-    fn fits(&self, guards: &[StepGuard], trail: Trail<'_>) -> bool {
-        fits(guards, self.event, Some(trail)).is_some()
+    /// Whether the event is of one of the types and fulfils its condition.
+    #[inline]
+    pub(super) fn fits(&self, guards: &[StepGuard], trail: Option<Trail<'_>>) -> bool {
+        let Some(guard) = guards.iter().find(|guard| Some(guard.type_id) == self.event.type_id) else { return false };
+        if self.asked.is_some() {
+            self.trace_guard(guards, guard, trail, false);
+        }
+        guard.condition.as_ref().is_none_or(|condition| eval::holds(condition, self.context(trail)))
+    }
+
+    /// Writes down what a condition sees.
+    #[cold]
+    fn trace_guard(&self, guards: &[StepGuard], guard: &StepGuard, trail: Option<Trail<'_>>, late: bool) {
+        let Some(place) = trace::place_of(self.rule, guards) else { return };
+        let condition = guard.condition.as_ref().map(|condition| Traced::of(condition, self.context(trail)));
+        self.write_down(place, trail, late, condition, Vec::new());
+    }
+
+    /// Writes down what the event would have been to a run whose time has passed.
+    #[cold]
+    fn trace_late(&self, trail: Trail<'_>) {
+        let rule = self.rule;
+        let slots = matches!(rule.strategy, Strategy::AllOf);
+        for (id, step) in (0..).map(StepId).zip(&rule.steps) {
+            let due = if slots { trail.last_of(id).is_none() } else { id == trail.run.step };
+            let guard = step.guards.iter().find(|guard| Some(guard.type_id) == self.event.type_id);
+            if let Some(guard) = guard.filter(|_| due) {
+                self.trace_guard(&step.guards, guard, Some(trail), true);
+            }
+        }
+    }
+
+    /// Writes down a judgement.
+    #[cold]
+    pub(super) fn write_down(
+        &self,
+        place: trace::Place,
+        trail: Option<Trail<'_>>,
+        late: bool,
+        condition: Option<Traced>,
+        links: Vec<(usize, Traced)>,
+    ) {
+        let Some(asked) = &self.asked else { return };
+        let fits = condition.as_ref().is_none_or(|traced| traced.holds) && links.iter().all(|(_, link)| link.holds);
+        let run = trail.and_then(trace::first_arrival);
+        let event = Seen::of(self.event, self.arrival);
+        asked.add(Judged { place, event, run, late, fits, condition, links });
+    }
+
+    /// Whether what conditions see is written down.
+    #[inline]
+    pub(super) fn is_traced(&self) -> bool {
+        self.asked.is_some()
+    }
+
+    /// What a condition on the event can see.
+    pub(super) fn context<'c>(&'c self, trail: Option<Trail<'c>>) -> Context<'c> {
+        Context { event: Some(self.event), trail, past: self.past, tables: self.tables, ..Context::default() }
     }
 
     fn is_named(&self, guards: &[StepGuard]) -> bool {
@@ -158,6 +244,10 @@ impl<'a> Offer<'a> {
     /// Lets a run take the event, in its step or in the next one.
     fn advance(&mut self, runs: &mut Runs, row: Row, list: &mut RunList, judged: Move) -> Progress {
         let rule = self.rule;
+        if let Move::TakeSlot(slot) = judged {
+            let taken = self.taken(slot);
+            return unordered::bind(rule, runs.get_mut(row), slot, taken);
+        }
         if judged == Move::TakeNext {
             leave_step(runs.get_mut(row));
         }
@@ -198,31 +288,30 @@ impl<'a> Offer<'a> {
         }
     }
 
-    fn taken(&mut self, step_id: StepId) -> Arc<Taken> {
+    /// What is kept of the event for a step.
+    pub(super) fn taken(&mut self, step_id: StepId) -> Arc<Taken> {
         if let Some((_, made)) = self.made.iter().find(|(step, _)| *step == step_id) {
             return Arc::clone(made);
         }
-        let guards = &self.rule.steps[step_id.index()].guards;
-        let type_id = self.event.type_id.expect("an event that fits has a type");
-        let guard = guards.iter().find(|guard| guard.type_id == type_id).expect("the event fits the step");
-        let value =
-            |slot: &Option<u16>| slot.map_or(Value::Missing, |slot| self.event.values[usize::from(slot)].clone());
-        let made = Arc::new(Taken {
-            type_id,
-            time_ms: self.event.time_ms,
-            position: self.event.position,
-            id: self.event.id.clone(),
-            values: guard.captures.iter().map(value).collect(),
-        });
+        let made = completed::take(self.rule, step_id, self.event, self.arrival);
         self.made.push((step_id, Arc::clone(&made)));
         made
     }
 
-    fn completion<'r>(&self, run: &'r Run, list: &'r RunList) -> Completed<'r>
+    /// A match that the event completes.
+    pub(super) fn completion<'r>(&self, run: &'r Run, shared: &'r [Shared]) -> Completed<'r>
     where
         'a: 'r,
     {
-        Completed { rule: self.rule, trail: Trail { run, shared: &list.shared }, time_ms: self.event.time_ms }
+        let trail = Trail { run, shared };
+        Completed {
+            rule: self.rule,
+            trail,
+            time_ms: self.event.time_ms,
+            past: self.past,
+            aggregates: &[],
+            tables: self.tables,
+        }
     }
 }
 
@@ -232,12 +321,14 @@ pub(super) fn wait_ended(
     runs: &mut Runs,
     keys: &mut KeyTable,
     row: Row,
+    tables: Tables<'_>,
     completed: impl FnOnce(&KeyTable, Row, Completed<'_>),
 ) {
     let run = runs.get(row);
     let key = run.key;
     let list = keys.list(key, rule.id).expect("an open run is in its key's list");
-    let completion = Completed { rule, trail: Trail { run, shared: &list.shared }, time_ms: run.ends_ms };
+    let trail = Trail { run, shared: &list.shared };
+    let completion = Completed { rule, trail, time_ms: run.ends_ms, past: None, aggregates: &[], tables };
     completed(keys, key, completion);
     let list = keys.list_mut(key, rule.id);
     if rule.every {
@@ -266,15 +357,4 @@ fn close_all(runs: &mut Runs, list: &mut RunList, completed: Row) {
         let ended = if list.first == completed { Ended::Completed } else { Ended::UsedUp };
         runs.close(list.first, list, ended);
     }
-}
-
-/// The guard of the event's type, if the event fits it.
-#[inline]
-fn fits<'g>(guards: &'g [StepGuard], event: &Event, trail: Option<Trail<'_>>) -> Option<&'g StepGuard> {
-    let guard = guards.iter().find(|guard| Some(guard.type_id) == event.type_id)?;
-    let fits = match &guard.condition {
-        Some(condition) => eval::holds(condition, Context { event: Some(event), trail, key: &[] }),
-        None => true,
-    };
-    fits.then_some(guard)
 }

@@ -23,12 +23,26 @@ use crate::schema::TypeId;
 #[derive(Debug)]
 pub(super) struct Taken {
     pub(super) type_id: TypeId,
+    /// Its number among the events judged.
+    pub(super) arrival: u64,
     pub(super) time_ms: i64,
     pub(super) position: Position,
     pub(super) id: Option<EventId>,
     /// The step's captured fields.
-    pub(super) values: SmallVec<[Value; 2]>,
+    pub(super) values: SmallVec<[Value; CAPTURES_INLINE]>,
 }
+
+/// The captured values of an event that lie in it; more lie on the heap.
+pub(super) const CAPTURES_INLINE: usize = 2;
+
+/// An open run, in bytes; the place of its first event is in it.
+pub(super) const RUN_BYTES: usize = size_of::<Option<Run>>();
+
+/// A key with open runs, in bytes, without their list.
+pub(super) const KEY_BYTES: usize = size_of::<Option<KeyRow>>() - size_of::<RunList>() + INDEX_BYTES;
+
+/// A row's place in the index by key, in bytes: its number and a byte of its hash.
+pub(super) const INDEX_BYTES: usize = size_of::<Row>() + 1;
 
 /// A row number; `NONE` is no row.
 pub(super) type Row = u32;
@@ -174,15 +188,18 @@ impl Runs {
         self.history.get_or_insert_default();
     }
 
-    /// How runs ended, and how far the open ones are.
-    pub(super) fn history(&self) -> Vec<PastRun> {
-        let open = self.rows.iter().flatten().map(|run| PastRun::new(run, Ended::StillOpen));
+    /// How runs ended, and how far the open ones are, whose keys are in this table.
+    pub(super) fn history(&self, rule: RuleId, keys: &KeyTable) -> Vec<PastRun> {
+        let shared = |run: &Run| keys.list(run.key, rule).map_or(&[][..], |list| &list.shared);
+        let open = self.rows.iter().flatten();
+        let open = open.map(|run| PastRun::new(Trail { run, shared: shared(run) }, Ended::StillOpen));
         self.history.iter().flatten().copied().chain(open).collect()
     }
 
     /// Ends a run: it leaves its lists.
     pub(super) fn close(&mut self, row: Row, list: &mut RunList, ended: Ended) {
-        let past = self.history.is_some().then(|| PastRun::new(self.get(row), ended));
+        let trail = Trail { run: self.get(row), shared: &list.shared };
+        let past = self.history.is_some().then(|| PastRun::new(trail, ended));
         if let Some(history) = &mut self.history {
             history.extend(past);
         }

@@ -1,7 +1,8 @@
 //! Events as they arrive from several inputs, put in order of time.
 
-use crate::engine::Watermarks;
+use crate::engine::dedupe::{DropDuplicates, ShownIds};
 use crate::engine::reorder::ReorderBuffer;
+use crate::engine::watermark::Watermarks;
 use crate::event::Event;
 
 /// What is done with an event that comes after its time is past.
@@ -23,6 +24,8 @@ pub struct InputSettings {
     pub lateness_ms: i64,
     /// What is done with later ones.
     pub late: LatePolicy,
+    /// Which repeats are left out.
+    pub duplicates: Option<DropDuplicates>,
 }
 
 /// What became of an event.
@@ -34,21 +37,30 @@ pub enum Admission {
     Raised,
     /// Too late: by the input's policy the caller drops it or sends it to the dead letters.
     Late(LatePolicy),
+    /// The repeat of an event that has arrived before: left out. It does not move the watermark.
+    Duplicate,
 }
 
 /// Inputs, their watermark, and the events that wait for it.
 #[derive(Debug)]
 pub struct Sequencer {
-    inputs: Vec<InputSettings>,
+    inputs: Vec<Input>,
     watermarks: Watermarks,
     buffer: ReorderBuffer,
+}
+
+#[derive(Debug)]
+struct Input {
+    late: LatePolicy,
+    /// Where repeats are left out.
+    shown: Option<ShownIds>,
 }
 
 impl Sequencer {
     /// A sequencer of these inputs, from the beginning.
     pub fn new(inputs: &[InputSettings]) -> Sequencer {
         Sequencer {
-            inputs: inputs.to_vec(),
+            inputs: inputs.iter().map(Input::new).collect(),
             watermarks: Watermarks::new(inputs.iter().map(|input| input.lateness_ms)),
             buffer: ReorderBuffer::default(),
         }
@@ -61,7 +73,7 @@ impl Sequencer {
     #[inline]
     pub fn push(&mut self, input: usize, event: &mut Event, mut give: impl FnMut(&mut Event)) -> Admission {
         let admission = self.admit(input, event);
-        if matches!(admission, Admission::Late(_)) {
+        if !admission.is_in() {
             return admission;
         }
         self.watermarks.observe(input, event.time_ms);
@@ -79,7 +91,7 @@ impl Sequencer {
     /// watermark.
     pub fn push_future(&mut self, input: usize, event: &mut Event, give: impl FnMut(&mut Event)) -> Admission {
         let admission = self.admit(input, event);
-        if !matches!(admission, Admission::Late(_)) {
+        if admission.is_in() {
             self.buffer.push(std::mem::take(event));
             self.release(give);
         }
@@ -127,8 +139,21 @@ impl Sequencer {
         self.buffer.len()
     }
 
+    /// How many ids an input has forgotten before their time because they were too many: their repeats are not seen.
+    pub fn forgotten_ids(&self, input: usize) -> u64 {
+        self.inputs[input].shown.as_ref().map_or(0, ShownIds::forgotten)
+    }
+
     #[inline]
-    fn admit(&self, input: usize, event: &mut Event) -> Admission {
+    fn admit(&mut self, input: usize, event: &mut Event) -> Admission {
+        if let Some(shown) = &mut self.inputs[input].shown {
+            if let Some(watermark_ms) = self.watermarks.current() {
+                shown.forget_before(watermark_ms);
+            }
+            if event.id.as_ref().is_some_and(|id| shown.is_repeat(id, event.time_ms)) {
+                return Admission::Duplicate;
+            }
+        }
         let Some(watermark_ms) = self.watermarks.current().filter(|watermark| event.time_ms < *watermark) else {
             return Admission::Accepted;
         };
@@ -139,5 +164,57 @@ impl Sequencer {
             }
             policy => Admission::Late(policy),
         }
+    }
+}
+
+impl Input {
+    fn new(settings: &InputSettings) -> Input {
+        Input { late: settings.late, shown: settings.duplicates.map(ShownIds::new) }
+    }
+}
+
+impl Admission {
+    /// Whether the event is judged.
+    pub fn is_in(self) -> bool {
+        matches!(self, Admission::Accepted | Admission::Raised)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn push(sequencer: &mut Sequencer, input: usize, id: Option<&str>, time_ms: i64) -> Admission {
+        let mut event = Event { time_ms, id: id.map(Into::into), ..Event::default() };
+        sequencer.push(input, &mut event, |_| {})
+    }
+
+    fn settings(lateness_ms: i64) -> InputSettings {
+        let duplicates = Some(DropDuplicates { window_ms: 100, ids_max: 10 });
+        InputSettings { lateness_ms, late: LatePolicy::Drop, duplicates }
+    }
+
+    #[test]
+    fn a_repeat_is_left_out_of_its_input_and_does_not_move_time() {
+        let mut sequencer = Sequencer::new(&[settings(0), settings(0)]);
+        assert_eq!(push(&mut sequencer, 0, Some("a"), 1_000), Admission::Accepted);
+        assert_eq!(push(&mut sequencer, 1, Some("a"), 1_000), Admission::Accepted, "another input");
+        assert_eq!(push(&mut sequencer, 0, Some("a"), 1_050), Admission::Duplicate);
+        assert_eq!(push(&mut sequencer, 0, None, 1_000), Admission::Accepted, "time stands at 1,000");
+        assert_eq!(push(&mut sequencer, 0, None, 1_000), Admission::Accepted, "what has no id repeats nothing");
+    }
+
+    #[test]
+    fn within_the_lateness_every_repeat_is_known() {
+        let mut sequencer = Sequencer::new(&[settings(500)]);
+        for (id, time_ms) in [("a", 1_000), ("b", 401), ("c", 1_499)] {
+            push(&mut sequencer, 0, Some(id), time_ms);
+        }
+        assert_eq!(push(&mut sequencer, 0, Some("b"), 500), Admission::Late(LatePolicy::Drop));
+        let mut sequencer = Sequencer::new(&[settings(500)]);
+        push(&mut sequencer, 0, Some("b"), 901);
+        push(&mut sequencer, 0, Some("a"), 1_500);
+        assert_eq!(push(&mut sequencer, 0, Some("b"), 1_000), Admission::Duplicate);
+        assert_eq!(push(&mut sequencer, 0, Some("b"), 1_100), Admission::Accepted);
     }
 }

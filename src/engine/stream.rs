@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use crate::alert::Alert;
 use crate::engine::{Admission, End, Engine, InputSettings, Sequencer, Stats};
-use crate::event::Event;
-use crate::program::Program;
+use crate::event::{Event, Value};
+use crate::program::{Program, Rows, TableId};
 
 /// An engine behind its watermark and reorder buffer.
 #[derive(Debug)]
@@ -24,6 +24,21 @@ impl Stream {
     /// names are part of its alerts' ids.
     pub fn name_sources(&mut self, names: Arc<[String]>) {
         self.engine.name_sources(names);
+    }
+
+    /// As [`Engine::keep_tables_outside`].
+    pub fn keep_tables_outside(&mut self) {
+        self.engine.keep_tables_outside();
+    }
+
+    /// As [`Engine::replace_table`]: for what is judged from now on, events that wait for their time included.
+    pub fn replace_table(&mut self, id: TableId, rows: Arc<Rows>) {
+        self.engine.replace_table(id, rows);
+    }
+
+    /// As [`Engine::update_table`].
+    pub fn update_table(&mut self, id: TableId, key: &Value, row: Option<Box<[Value]>>) {
+        self.engine.update_table(id, key, row);
     }
 
     /// Takes an event of an input, in order of arrival; alerts that follow are added to `alerts`. An event that has to
@@ -79,6 +94,11 @@ impl Stream {
     /// How many events wait for their time.
     pub fn waiting(&self) -> usize {
         self.sequencer.waiting()
+    }
+
+    /// As [`Sequencer::forgotten_ids`].
+    pub fn forgotten_ids(&self, input: usize) -> u64 {
+        self.sequencer.forgotten_ids(input)
     }
 
     /// What has been counted.

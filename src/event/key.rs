@@ -11,12 +11,22 @@ use crate::event::{Text, Value};
 
 /// A key; up to 22 bytes are kept inline. A rule without `for each` has the empty key.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct Key(SmallVec<[u8; 22]>);
+pub struct Key(SmallVec<[u8; Key::INLINE]>);
 
 impl Key {
+    /// The bytes of a key that are kept inline; more lie on the heap.
+    pub const INLINE: usize = 22;
+
     /// The encoded bytes.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
+    }
+
+    /// The key of one value; none where the value can be no part of a key. Nothing is allocated for a short one.
+    #[inline]
+    pub fn of(value: &Value) -> Option<Key> {
+        let mut bytes = SmallVec::new();
+        encode(&mut bytes, value).then_some(Key(bytes))
     }
 
     /// A key from bytes that [`Key::as_bytes`] gave.
@@ -65,18 +75,12 @@ impl KeyBuilder {
     /// Adds one part. Returns false, and leaves the key unusable, where the value can be no part of a key: it is
     /// missing, a point or a list.
     pub fn push(&mut self, value: &Value) -> bool {
-        match value {
-            Value::Text(text) => self.push_text(text),
-            Value::Integer(i) => self.push_fixed(INTEGER, &i.to_be_bytes()),
-            // 0.0 and -0.0 are equal, so they are one key.
-            Value::Number(n) => self.push_fixed(NUMBER, &(n + 0.0).to_bits().to_be_bytes()),
-            Value::Boolean(b) => self.push_fixed(if *b { TRUE } else { FALSE }, &[]),
-            Value::Time(ms) => self.push_fixed(TIME, &ms.to_be_bytes()),
-            Value::Ip(IpAddr::V4(ip)) => self.push_fixed(IP4, &ip.octets()),
-            Value::Ip(IpAddr::V6(ip)) => self.push_fixed(IP6, &ip.octets()),
-            Value::Missing | Value::Point(_) | Value::List(_) => return false,
-        }
-        true
+        encode(&mut self.0, value)
+    }
+
+    /// Adds all parts of another key.
+    pub fn push_encoded(&mut self, key: &[u8]) {
+        self.0.extend_from_slice(key);
     }
 
     /// The bytes so far.
@@ -88,23 +92,59 @@ impl KeyBuilder {
     pub fn key(&self) -> Key {
         Key::from_bytes(&self.0)
     }
+}
 
-    fn push_fixed(&mut self, tag: u8, bytes: &[u8]) {
-        self.0.push(tag);
-        self.0.extend_from_slice(bytes);
-    }
+/// Where encoded bytes go.
+trait Bytes {
+    fn add(&mut self, bytes: &[u8]);
+}
 
-    fn push_text(&mut self, text: &str) {
-        // The length is a LEB128 number: one byte for texts below 128 bytes, so that 20-byte ids stay inline.
-        self.0.push(TEXT);
-        let mut length = text.len();
-        while length >= 0x80 {
-            self.0.push(u8::try_from(length & 0x7f).expect("seven bits") | 0x80);
-            length >>= 7;
-        }
-        self.0.push(u8::try_from(length).expect("seven bits"));
-        self.0.extend_from_slice(text.as_bytes());
+impl Bytes for Vec<u8> {
+    #[inline]
+    fn add(&mut self, bytes: &[u8]) {
+        self.extend_from_slice(bytes);
     }
+}
+
+impl Bytes for SmallVec<[u8; 22]> {
+    #[inline]
+    fn add(&mut self, bytes: &[u8]) {
+        self.extend_from_slice(bytes);
+    }
+}
+
+/// Adds a value. Returns false where it can be no part of a key.
+#[inline]
+fn encode(out: &mut impl Bytes, value: &Value) -> bool {
+    let mut fixed = |tag: u8, bytes: &[u8]| {
+        out.add(&[tag]);
+        out.add(bytes);
+    };
+    match value {
+        Value::Text(text) => encode_text(out, text),
+        Value::Integer(i) => fixed(INTEGER, &i.to_be_bytes()),
+        // 0.0 and -0.0 are equal, so they are one key.
+        Value::Number(n) => fixed(NUMBER, &(n + 0.0).to_bits().to_be_bytes()),
+        Value::Boolean(b) => fixed(if *b { TRUE } else { FALSE }, &[]),
+        Value::Time(ms) => fixed(TIME, &ms.to_be_bytes()),
+        Value::Ip(IpAddr::V4(ip)) => fixed(IP4, &ip.octets()),
+        Value::Ip(IpAddr::V6(ip)) => fixed(IP6, &ip.octets()),
+        Value::Missing | Value::Point(_) | Value::List(_) => return false,
+    }
+    true
+}
+
+#[inline]
+fn encode_text(out: &mut impl Bytes, text: &str) {
+    // The length is a LEB128 number: one byte for texts below 128 bytes, so that 20-byte ids stay inline.
+    out.add(&[TEXT]);
+    let mut length = text.len();
+    while length >= 0x80 {
+        out.add(&[u8::try_from(length & 0x7f).expect("seven bits") | 0x80]);
+        length >>= 7;
+    }
+    out.add(&[u8::try_from(length).expect("seven bits")]);
+    out.add(text.as_bytes());
 }
 
 fn decode_part(tag: u8, rest: &[u8]) -> (Value, &[u8]) {

@@ -257,10 +257,10 @@ pub struct AllOf {
 /// `each pair of`: every combination of the two.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EachPair {
-    /// The first type and its name.
-    pub left: (Name, Option<Name>),
-    /// The second type and its name.
-    pub right: (Name, Option<Name>),
+    /// The types of the first event, at least one, and its name.
+    pub left: (Vec<Name>, Option<Name>),
+    /// The types of the second event, at least one, and its name.
+    pub right: (Vec<Name>, Option<Name>),
     /// `where …`
     pub condition: Option<Expr>,
 }
@@ -281,7 +281,7 @@ pub struct Session {
 }
 
 /// `alert SEVERITY [score N] ["message"] [to …] [tags …] [at most once per D]`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Alert {
     /// `low`, `high`, … as written; `check` knows which there are.
     pub severity: Option<Name>,
@@ -449,6 +449,8 @@ pub struct Lookup {
     pub from: Spanned<String>,
     /// The key's column.
     pub key: Path,
+    /// `with id integer, risk text`: the kinds of the key and of columns.
+    pub columns: Vec<FieldDecl>,
 }
 
 /// `risk`: the sum of the scores of an entity's alerts.

@@ -7,7 +7,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::event::Value;
-use crate::program::{CaptureId, StepId};
+use crate::program::{CaptureId, NoveltyId, StepId, TableId, WindowId};
 
 /// True or false.
 #[derive(Clone, Debug)]
@@ -29,10 +29,22 @@ pub enum Condition {
         /// The constants.
         values: Vec<Value>,
     },
+    /// Whether a value is in a list; false where it is missing, negated or not.
+    InList {
+        /// What is looked for.
+        operand: Expr,
+        /// Whether it must not be there.
+        negated: bool,
+        /// The list.
+        list: TableId,
+    },
     /// Whether a value is missing.
     IsMissing(Expr),
     /// A boolean value; missing is false.
     IsTrue(Expr),
+    /// Whether no earlier event of the key and type had this value, as far back as is remembered; false where it is
+    /// missing.
+    IsNew(NoveltyId, Expr),
 }
 
 /// A value, or missing.
@@ -50,6 +62,11 @@ pub enum Expr {
     CapturedTime(StepId),
     /// An aggregate over the events that a repeated step took.
     StepAggregate(Aggregate, StepId, Option<CaptureId>),
+    /// An aggregate over a window, as of the event at hand.
+    Window(WindowId),
+    /// An aggregate over the events of a session or of a measure's window, by its place in
+    /// [`Session::folds`](crate::program::Session) or [`Measure::folds`](crate::program::Measure).
+    Aggregate(u16),
     /// A part of the rule's key.
     Key(u16),
     /// Arithmetic; missing on overflow, division by zero and where an operand is missing.
@@ -58,6 +75,8 @@ pub enum Expr {
     Negate(Box<Expr>),
     /// A function's result.
     Call(Function, Vec<Expr>),
+    /// A column of a table's row: an index into its columns. Missing where the key is, and where there is no row.
+    Lookup(TableId, u16, Box<Expr>),
     /// A condition as a boolean value.
     Condition(Box<Condition>),
 }
@@ -79,6 +98,32 @@ pub enum Comparison {
     GreaterOrEqual,
 }
 
+impl Comparison {
+    /// As rules write it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Comparison::Is => "is",
+            Comparison::IsNot => "is not",
+            Comparison::Less => "<",
+            Comparison::LessOrEqual => "<=",
+            Comparison::Greater => ">",
+            Comparison::GreaterOrEqual => ">=",
+        }
+    }
+
+    /// What says the same with the sides exchanged.
+    #[must_use]
+    pub fn mirrored(self) -> Comparison {
+        match self {
+            Comparison::Less => Comparison::Greater,
+            Comparison::LessOrEqual => Comparison::GreaterOrEqual,
+            Comparison::Greater => Comparison::Less,
+            Comparison::GreaterOrEqual => Comparison::LessOrEqual,
+            Comparison::Is | Comparison::IsNot => self,
+        }
+    }
+}
+
 /// The four operations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Arithmetic {
@@ -92,8 +137,8 @@ pub enum Arithmetic {
     Divide,
 }
 
-/// Aggregates over the events of a repeated step.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Aggregates over the events of a step, of a window, of a session, or of a measure.
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Aggregate {
     /// How many events; no field.
     Count,
@@ -107,6 +152,10 @@ pub enum Aggregate {
     Maximum,
     /// How many different values.
     Distinct,
+    /// The value at this percentile, 0 to 100, by nearest rank.
+    Percentile(f64),
+    /// The standard deviation of the population.
+    Deviation,
     /// The field of the first event.
     First,
     /// The field of the last event.

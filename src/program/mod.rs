@@ -1,16 +1,33 @@
 //! What rules become: an immutable program that engines share.
 //!
 //! - `program` rules with their steps, guards, keys and alerts, and per event type what is read of it;
-//! - `expr`    conditions and values with every name resolved to a slot.
+//! - `window`  what is remembered of a key's past events;
+//! - `measure` aggregates that are emitted by window;
+//! - `table`   lists and tables;
+//! - `expr`    conditions and values with every name resolved to a slot;
+//! - `duration` lengths of time in words;
+//! - `explain` a rule told to people: a sentence, the plan, the state bill; `graph` its states drawn.
 //!
 //! Made by `lang`, run by `engine`, read by `decode` for the fields that matter. Nothing here knows the language's
 //! text, and nothing here moves.
 
+mod duration;
+mod explain;
 mod expr;
+mod graph;
+mod measure;
 mod program;
+mod table;
+mod window;
 
+pub use duration::{duration, whole_unit};
+pub use explain::{Line, Sizes, WindowSizes, bill, measure_bill, measure_plan, measure_sentence, plan, sentence};
 pub use expr::{Aggregate, Arithmetic, Call, Comparison, Condition, Expr, Function, Part, Template};
+pub use graph::{Graph, State};
+pub use measure::{FoldInput, Measure, MeasureFold, MeasureGuard, MeasureId, MeasureWindow, Top};
 pub use program::{
-    Absence, AlertSpec, Capture, CaptureId, Dispatch, KeyId, KeyPlan, Program, Rule, RuleId, Severity, Step, StepGuard,
-    StepId, Strategy, TypePlan, Unless, Within,
+    Absence, AlertSpec, Capture, CaptureId, Derived, DerivedValue, Dispatch, Held, KeyId, KeyPlan, Link, Program, Rule,
+    RuleId, Session, SessionFold, Severity, Step, StepGuard, StepId, Strategy, TypePlan, Unless, Within,
 };
+pub use table::{Change, Column, Contents, Rows, Table, TableId, TableSource};
+pub use window::{Novelty, NoveltyId, Window, WindowId, WindowRange};

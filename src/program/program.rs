@@ -3,7 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::program::{Condition, Template};
+use crate::program::{
+    Aggregate, Condition, Expr, Measure, MeasureId, Novelty, NoveltyId, Table, TableId, Template, Window, WindowId,
+};
 use crate::schema::{Schema, TypeId};
 
 /// A compiled set of rules. Immutable; engines share it behind an [`Arc`].
@@ -17,12 +19,27 @@ pub struct Program {
     pub keys: Vec<KeyPlan>,
     /// The rules, ordered by name; [`RuleId`] indexes it.
     pub rules: Vec<Rule>,
+    /// The measures, ordered by name; [`MeasureId`] indexes it.
+    pub measures: Vec<Measure>,
+    /// The windows that conditions aggregate over; [`WindowId`] indexes it.
+    pub windows: Vec<Window>,
+    /// The values that `is new` remembers; [`NoveltyId`] indexes it.
+    pub novelties: Vec<Novelty>,
+    /// The lists and tables; [`TableId`] indexes it.
+    pub tables: Vec<Table>,
+    /// The event types that are the changes of a table.
+    pub changes: Vec<(TypeId, TableId)>,
 }
 
 impl Program {
     /// The rule of this name.
     pub fn rule(&self, name: &str) -> Option<&Rule> {
         self.rules.iter().find(|rule| &*rule.name == name)
+    }
+
+    /// The measure of this name.
+    pub fn measure(&self, name: &str) -> Option<&Measure> {
+        self.measures.iter().find(|measure| &*measure.name == name)
     }
 }
 
@@ -62,6 +79,8 @@ pub struct TypePlan {
     pub fields: Vec<usize>,
     /// The rules that name this type, by their key.
     pub dispatch: Vec<Dispatch>,
+    /// Whether its events are made of alerts; no source gives any.
+    pub derived: bool,
 }
 
 /// The rules with one key that name an event type.
@@ -71,8 +90,44 @@ pub struct Dispatch {
     pub key: KeyId,
     /// The event's values that make it, in order: indexes into the event's values.
     pub values: Vec<u16>,
+    /// Whether one shard judges all its keys: rules that use each other's alerts under different keys must be in one
+    /// place.
+    pub pinned: bool,
     /// The rules, in order.
     pub rules: Vec<RuleId>,
+    /// The measures, in order.
+    pub measures: Vec<MeasureId>,
+    /// The windows that the event goes into before it is judged.
+    pub windows: Vec<WindowId>,
+    /// The windows that the event goes into after it is judged.
+    pub windows_after: Vec<WindowId>,
+    /// The windows that the rules read at such an event.
+    pub reads: Vec<WindowId>,
+    /// What is remembered of the event after it is judged.
+    pub novelties: Vec<NoveltyId>,
+}
+
+impl Dispatch {
+    /// A dispatch of a key that nothing listens to yet.
+    pub fn new(key: KeyId, values: Vec<u16>, pinned: bool) -> Dispatch {
+        Dispatch {
+            key,
+            values,
+            pinned,
+            rules: Vec::new(),
+            measures: Vec::new(),
+            windows: Vec::new(),
+            windows_after: Vec::new(),
+            reads: Vec::new(),
+            novelties: Vec::new(),
+        }
+    }
+
+    /// Whether judging such an event looks at the key's past.
+    #[inline]
+    pub fn reads_past(&self) -> bool {
+        !(self.reads.is_empty() && self.novelties.is_empty())
+    }
 }
 
 /// A distinct `for each`, shared by all rules that have it.
@@ -83,12 +138,87 @@ pub struct KeyPlan {
 }
 
 /// How the engine runs a rule.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Strategy {
-    /// One event decides: no state at all.
+    /// One event decides: no state of the rule's own.
     Filter,
     /// Runs of a state machine per key.
     SequenceNfa,
+    /// Runs whose steps, the slots, are taken in any order.
+    AllOf,
+    /// The events of the last while, of both sides, by key; each new one is joined with those of the other side.
+    EachPair,
+    /// One open session a key.
+    Session(Session),
+    /// One row a key while a condition holds.
+    Held(Held),
+}
+
+impl Strategy {
+    /// As `explain` names it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Strategy::Filter => "filter",
+            Strategy::SequenceNfa => "sequence NFA",
+            Strategy::AllOf => "unordered NFA",
+            Strategy::EachPair => "interval join",
+            Strategy::Session(_) => "session",
+            Strategy::Held(_) => "held condition",
+        }
+    }
+}
+
+/// `session s of X, Y after D idle at most M where c`. Its one step has a guard for each type.
+#[derive(Clone, Debug)]
+pub struct Session {
+    /// The silence that closes it, in ms: a later event begins another.
+    pub idle_ms: i64,
+    /// The longest time from its first event to its last, in ms.
+    pub at_most_ms: Option<i64>,
+    /// What is computed of its events.
+    pub folds: Vec<SessionFold>,
+    /// What must hold when it closes.
+    pub condition: Option<Condition>,
+}
+
+/// An aggregate over the events of a session.
+#[derive(Clone, Debug)]
+pub struct SessionFold {
+    /// What is computed.
+    pub aggregate: Aggregate,
+    /// Of each type that counts, the value; nothing for a count.
+    pub values: Vec<(TypeId, Option<Expr>)>,
+}
+
+/// `where c for D gap at most G`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// How long the condition must hold, in ms.
+    pub for_ms: i64,
+    /// The longest silence that does not break the streak, in ms.
+    pub gap_ms: Option<i64>,
+}
+
+/// What an alert becomes for rules over alerts and for risks: an event of a derived type.
+#[derive(Clone, Debug)]
+pub struct Derived {
+    /// The type.
+    pub type_id: TypeId,
+    /// Its values, in the order of the type's plan.
+    pub values: Vec<DerivedValue>,
+}
+
+/// A value of a derived event.
+#[derive(Clone, Debug)]
+pub enum DerivedValue {
+    /// What the completing event's step captured, by step.
+    Captured(Vec<CaptureId>),
+    /// A part of the alert's key.
+    Key(u16),
+    /// The rule's name.
+    Rule,
+    /// The rule's score.
+    Score,
 }
 
 /// A compiled rule.
@@ -106,6 +236,10 @@ pub struct Rule {
     pub key: KeyId,
     /// How it is run.
     pub strategy: Strategy,
+    /// How many rules over rules it stands on: 0 where it uses no other's alerts.
+    pub level: u16,
+    /// The events that its alerts become, for the rules and risks that use them.
+    pub derived: Vec<Derived>,
     /// Whether every start gives its own alert; otherwise a completion drops all open runs of the key.
     pub every: bool,
     /// The positive steps in order; at least one.
@@ -144,6 +278,17 @@ pub struct Step {
     pub captures: Vec<Capture>,
     /// Whether its condition is the same for every run of a key, that is: names no step.
     pub independent: bool,
+    /// Of a slot in `all of` and a side of `each pair of`: what must hold once other slots are bound too.
+    pub links: Vec<Link>,
+}
+
+/// A condition on several slots, to be judged when the slot that holds it is bound last.
+#[derive(Clone, Debug)]
+pub struct Link {
+    /// The other slots.
+    pub others: Vec<StepId>,
+    /// For each type of the slot, in the order of its guards.
+    pub conditions: Vec<Condition>,
 }
 
 impl Step {
@@ -169,6 +314,8 @@ pub struct StepGuard {
 pub struct Capture {
     /// Its dotted path.
     pub path: Arc<str>,
+    /// Whether the alert shows it; what only other rules read of the alert it does not.
+    pub shown: bool,
 }
 
 /// A final `then no`.
@@ -202,6 +349,8 @@ pub struct AlertSpec {
     pub tags: Arc<[String]>,
     /// The shortest time between two sent alerts of a key, in ms.
     pub at_most_once_ms: Option<i64>,
+    /// Aggregates that decided, by name, as of the completing event.
+    pub values: Vec<(Arc<str>, Expr)>,
 }
 
 /// How bad an alert is.

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::decode::{DecodeError, JsonDecoder};
+use crate::decode::{DecodeError, Decoder};
 use crate::event::{Event, Position, SourceId};
 use crate::program::Program;
 use crate::replay::{ReadResult, Refused, Settings};
@@ -11,7 +11,7 @@ use crate::source::{FileReader, Line, Progress};
 /// The files, each with its next event.
 pub(super) struct Events {
     files: Vec<Input>,
-    decoder: JsonDecoder,
+    decoder: Decoder,
     refused: Vec<Refused>,
 }
 
@@ -30,7 +30,7 @@ impl Events {
         };
         Ok(Events {
             files: paths.iter().map(open).collect::<ReadResult<Vec<_>>>()?,
-            decoder: JsonDecoder::new(program, &settings.names, settings.limits),
+            decoder: Decoder::new(program, settings.format, &settings.names, settings.limits),
             refused: Vec::new(),
         })
     }
@@ -82,12 +82,7 @@ impl Events {
 }
 
 /// Decodes a line and says where it stands.
-pub(super) fn decode(
-    decoder: &mut JsonDecoder,
-    line: Line<'_>,
-    file: usize,
-    event: &mut Event,
-) -> Result<(), DecodeError> {
+pub(super) fn decode(decoder: &mut Decoder, line: Line<'_>, file: usize, event: &mut Event) -> Result<(), DecodeError> {
     decoder.decode(line.bytes, event)?;
     let source = SourceId(u16::try_from(file).unwrap_or(u16::MAX));
     event.position = Position { source, partition: 0, offset: line.number };

@@ -5,19 +5,23 @@
 //! ```
 //! - `events`   the files as one stream of decoded events;
 //! - `single`   all of it on the calling thread;
+//! - `ordered`  the events alone, in the order in which rules are to see them;
 //! - `parallel` lines decoded and keys judged by workers, in lockstep of batches.
 //!
 //! Nothing here prints: alerts, refused lines and progress go to an [`Observer`].
 
 mod events;
+mod ordered;
 mod parallel;
 mod single;
+
+pub use ordered::in_order;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::alert::Alert;
-use crate::decode::{DecodeError, DecodeLimits, FieldNames};
+use crate::decode::{DecodeError, DecodeLimits, FieldNames, Format};
 use crate::engine::{Admission, End, InputSettings, Stats};
 use crate::program::Program;
 use crate::source::{Progress, ReadError};
@@ -25,11 +29,14 @@ use crate::source::{Progress, ReadError};
 /// How files are replayed.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
+    /// The form of the lines.
+    pub format: Format,
     /// The fields that hold type, time and id.
     pub names: FieldNames,
     /// What a message may be.
     pub limits: DecodeLimits,
-    /// How far events may be out of order, and what is done with later ones.
+    /// How far events may be out of order, what is done with later ones, and which repeats are left out: all files are
+    /// one input.
     pub input: InputSettings,
     /// What fires when the input has ended.
     pub end: End,
@@ -46,8 +53,14 @@ pub struct Summary {
     pub refused: u64,
     /// Events that were too late and left out.
     pub late: u64,
+    /// Events left out because one with their id had come before.
+    pub duplicates: u64,
+    /// Ids forgotten before their time because there were too many.
+    pub forgotten_ids: u64,
     /// Alerts that were sent.
     pub alerts: u64,
+    /// What measures emitted: one for each key and window.
+    pub emitted: u64,
     /// The highest event time, in ms.
     pub last_ms: Option<i64>,
     /// What the engines counted.
@@ -69,7 +82,7 @@ pub struct Refused {
 
 /// Who hears of a replay. An error from it ends the replay.
 pub trait Observer {
-    /// Alerts in their one order.
+    /// Alerts, and what measures emit, in their one order.
     fn alerts(&mut self, alerts: &[Alert]) -> anyhow::Result<()>;
 
     /// A line that holds no event.
@@ -109,5 +122,14 @@ type ReadResult<T> = Result<T, ReadError>;
 impl Summary {
     fn count(&mut self, admission: Admission) {
         self.late += u64::from(matches!(admission, Admission::Late(_)));
+        self.duplicates += u64::from(admission == Admission::Duplicate);
+    }
+
+    /// Counts alerts and hands them on.
+    fn hand_on(&mut self, alerts: &[Alert], observer: &mut dyn Observer) -> anyhow::Result<()> {
+        let emitted = alerts.iter().filter(|alert| alert.is_measure()).count();
+        self.emitted += emitted as u64;
+        self.alerts += (alerts.len() - emitted) as u64;
+        if alerts.is_empty() { Ok(()) } else { observer.alerts(alerts) }
     }
 }

@@ -12,7 +12,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
 use crate::alert::Alert;
-use crate::decode::JsonDecoder;
+use crate::decode::Decoder;
 use crate::engine::{AlertOrder, End, Engine, Sequencer, Stats};
 use crate::event::Event;
 use crate::program::Program;
@@ -71,7 +71,7 @@ pub(super) fn replay(
             .into_iter()
             .map(|mut engine| {
                 engine.name_sources(Arc::clone(&names));
-                let decoder = JsonDecoder::new(program, &settings.names, settings.limits);
+                let decoder = Decoder::new(program, settings.format, &settings.names, settings.limits);
                 let (jobs, inbox) = channel();
                 let (decoded_out, decoded) = channel();
                 let (answers_out, answers) = channel();
@@ -94,7 +94,7 @@ pub(super) fn replay(
 /// A worker's loop; it ends when the calling thread hangs up.
 fn work(
     mut engine: Engine,
-    mut decoder: JsonDecoder,
+    mut decoder: Decoder,
     jobs: &Receiver<Job>,
     decoded: &Sender<Decoded>,
     answers: &Sender<Answer>,
@@ -131,7 +131,7 @@ impl Lines {
         self.ends.push((line.number, self.bytes.len()));
     }
 
-    fn decode(&self, decoder: &mut JsonDecoder) -> Decoded {
+    fn decode(&self, decoder: &mut Decoder) -> Decoded {
         let mut decoded = Decoded { events: Vec::with_capacity(self.ends.len()), ..Decoded::default() };
         let mut start = 0;
         for (number, end) in &self.ends {
@@ -268,7 +268,7 @@ impl Conductor {
             self.order.extend(worker.answers.recv()?.alerts);
         }
         let ready = watermark_ms.map(|watermark_ms| self.order.release(watermark_ms)).unwrap_or_default();
-        self.hand_on(&ready, observer)
+        self.summary.hand_on(&ready, observer)
     }
 
     fn finish(&mut self, end: End, observer: &mut dyn Observer) -> anyhow::Result<()> {
@@ -277,6 +277,7 @@ impl Conductor {
         self.judge(rest)?;
         self.collect(observer)?;
         self.summary.last_ms = self.sequencer.highest();
+        self.summary.forgotten_ids = self.sequencer.forgotten_ids(0);
         for worker in &self.workers {
             worker.jobs.send(Job::Finish(end, self.summary.last_ms))?;
         }
@@ -289,11 +290,6 @@ impl Conductor {
             }
         }
         let ready = self.order.finish();
-        self.hand_on(&ready, observer)
-    }
-
-    fn hand_on(&mut self, alerts: &[Alert], observer: &mut dyn Observer) -> anyhow::Result<()> {
-        self.summary.alerts += alerts.len() as u64;
-        if alerts.is_empty() { Ok(()) } else { observer.alerts(alerts) }
+        self.summary.hand_on(&ready, observer)
     }
 }

@@ -39,20 +39,16 @@ pub(super) fn replay(
         stream.release(&mut alerts);
         order.extend(alerts.drain(..));
         if let Some(watermark_ms) = stream.watermark() {
-            hand_on(observer, &mut summary, &order.release(watermark_ms))?;
+            summary.hand_on(&order.release(watermark_ms), observer)?;
         }
         observer.progress(events.progress(), summary.events)?;
     }
     summary.last_ms = stream.highest();
+    summary.forgotten_ids = stream.forgotten_ids(0);
     stream.finish(settings.end, &mut alerts);
     order.extend(alerts);
-    hand_on(observer, &mut summary, &order.finish())?;
+    summary.hand_on(&order.finish(), observer)?;
     summary.stats = stream.stats().clone();
     summary.open_runs = stream.open_runs();
     Ok(summary)
-}
-
-fn hand_on(observer: &mut dyn Observer, summary: &mut Summary, alerts: &[crate::alert::Alert]) -> anyhow::Result<()> {
-    summary.alerts += alerts.len() as u64;
-    if alerts.is_empty() { Ok(()) } else { observer.alerts(alerts) }
 }

@@ -6,10 +6,10 @@ use serde_json::json;
 
 use crate::alert::Alert;
 use crate::decode::{DecodeLimits, FieldNames, JsonDecoder, TypeSource};
-use crate::engine::{AlertOrder, End, Engine, holds_of_alert};
-use crate::event::Event;
+use crate::engine::{AlertOrder, End, Engine, holds_of_alert, holds_of_emitted};
+use crate::event::{Event, Value};
 use crate::lang::{Expectation, RuleTest};
-use crate::program::{Program, Rule};
+use crate::program::{Condition, Program};
 use crate::ruletest::{Outcome, reason};
 
 /// When a test begins: 2026-01-01T00:00:00Z, a Thursday, in ms. Functions of the time of day see it.
@@ -17,6 +17,18 @@ pub const EPOCH_MS: i64 = 1_767_225_600_000;
 
 /// Runs a test with all rules of the program.
 pub fn run_block(program: &Arc<Program>, test: &RuleTest) -> Outcome {
+    Outcome { failures: judge(program, test).failures }
+}
+
+/// What came of a test.
+pub(super) struct Judged {
+    pub(super) alerts: Vec<Alert>,
+    pub(super) failures: Vec<String>,
+    pub(super) engine: Engine,
+}
+
+/// Runs a test and keeps what came of it.
+pub(super) fn judge(program: &Arc<Program>, test: &RuleTest) -> Judged {
     let events = decode(program, test);
     let mut engine = Engine::new(Arc::clone(program));
     engine.keep_history();
@@ -28,7 +40,8 @@ pub fn run_block(program: &Arc<Program>, test: &RuleTest) -> Outcome {
     let mut order = AlertOrder::default();
     order.extend(alerts);
     let run = Run { program, test, engine, alerts: order.finish() };
-    Outcome { failures: run.failures() }
+    let failures = run.failures();
+    Judged { failures, alerts: run.alerts, engine: run.engine }
 }
 
 fn decode(program: &Program, test: &RuleTest) -> Vec<Event> {
@@ -71,14 +84,15 @@ impl Run<'_> {
 
     /// What is wrong with the number of alerts that an expectation names.
     fn count_failure(&self, expected: &Expectation) -> Option<String> {
-        let rule = self.program.rule(&expected.rule)?;
-        let alerts: Vec<&Alert> = self.alerts.iter().filter(|alert| alert.rule == rule.id).collect();
-        let count = alerts.iter().filter(|alert| meets(alert, expected, rule)).count() as u64;
+        let alerts: Vec<&Alert> = self.alerts.iter().filter(|alert| *alert.rule_name == *expected.rule).collect();
+        let count = alerts.iter().filter(|alert| self.meets(alert, expected)).count() as u64;
         if count == expected.count {
             return None;
         }
         let mut failure = format!("expected {}, got {}", wanted(expected), got(count, &alerts));
-        if count < expected.count {
+        if count < expected.count
+            && let Some(rule) = self.program.rule(&expected.rule)
+        {
             failure.push_str(&format!("\n{}", reason::nearest(self.program, rule, &self.engine, self.test)));
         }
         Some(failure)
@@ -86,18 +100,26 @@ impl Run<'_> {
 
     /// Whether an alert of a rule that the test speaks of is met by none of its expectations.
     fn is_unexpected(&self, alert: &Alert) -> bool {
-        let rule = &self.program.rules[alert.rule.index()];
-        let mut of_rule = self.test.expectations.iter().filter(|expected| *expected.rule == *rule.name).peekable();
+        let of_rule = |expected: &&Expectation| *expected.rule == *alert.rule_name;
+        let mut of_rule = self.test.expectations.iter().filter(of_rule).peekable();
         // A wrong number is told already; here is an alert at a time, or of a kind, that nothing speaks of.
-        let counted = of_rule.clone().any(|expected| expected.count == 0 && meets(alert, expected, rule));
-        of_rule.peek().is_some() && !counted && !of_rule.any(|expected| meets(alert, expected, rule))
+        let counted = of_rule.clone().any(|expected| expected.count == 0 && self.meets(alert, expected));
+        of_rule.peek().is_some() && !counted && !of_rule.any(|expected| self.meets(alert, expected))
     }
-}
 
-fn meets(alert: &Alert, expected: &Expectation, rule: &Rule) -> bool {
-    *alert.rule_name == *expected.rule
-        && expected.at_ms.is_none_or(|at_ms| alert.time_ms == EPOCH_MS.saturating_add(at_ms))
-        && expected.with.as_ref().is_none_or(|with| holds_of_alert(with, rule, alert))
+    fn meets(&self, alert: &Alert, expected: &Expectation) -> bool {
+        *alert.rule_name == *expected.rule
+            && expected.at_ms.is_none_or(|at_ms| alert.time_ms == EPOCH_MS.saturating_add(at_ms))
+            && expected.with.as_ref().is_none_or(|with| self.holds(with, alert))
+    }
+
+    fn holds(&self, with: &Condition, alert: &Alert) -> bool {
+        let tables = self.engine.tables();
+        match self.program.rule(&alert.rule_name) {
+            Some(rule) => holds_of_alert(with, rule, alert, tables),
+            None => holds_of_emitted(with, alert, tables),
+        }
+    }
 }
 
 fn wanted(expected: &Expectation) -> String {
@@ -123,10 +145,15 @@ fn describe(alert: &Alert) -> String {
     let at = reason::since_start(alert.time_ms - EPOCH_MS);
     let key: Vec<String> =
         alert.key.iter().map(|(name, value)| format!("{name} {}", crate::alert::render_value(value))).collect();
+    let what = if alert.is_measure() { emitted(alert) } else { alert.message.clone() };
     format!(
-        "{} at {at} for {}: {}",
+        "{} at {at} for {}: {what}",
         alert.rule_name,
-        if key.is_empty() { "all".to_owned() } else { key.join(", ") },
-        alert.message
+        if key.is_empty() { "all".to_owned() } else { key.join(", ") }
     )
+}
+
+fn emitted(alert: &Alert) -> String {
+    let value = |(name, value): &(String, Value)| format!("{name} {}", crate::alert::render_value(value));
+    alert.values.iter().map(value).collect::<Vec<_>>().join(", ")
 }

@@ -1,8 +1,10 @@
 //! A folder with `events.ndjson` and `alerts.ndjson`: what goes in, and what must come out.
 //!
 //! Each line of `alerts.ndjson` is an object that an alert must contain, in order; fields that it leaves out may be
-//! anything, so that a fixture says no more than it means. Every alert of every rule must have its line.
+//! anything, so that a fixture says no more than it means. Every alert of every rule must have its line, and everything
+//! that a measure emits if the fixture is about the measure: if the folder has its name, or a line names it.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -65,14 +67,15 @@ pub fn find_fixtures(path: &Path) -> Result<Vec<Fixture>, FixtureError> {
     Ok(found)
 }
 
-const EVENTS: &str = "events.ndjson";
+/// What goes in.
+pub(super) const EVENTS: &str = "events.ndjson";
 const ALERTS: &str = "alerts.ndjson";
 
 impl Fixture {
     /// Runs all rules over the events and compares.
     pub fn run(&self, program: &Arc<Program>) -> anyhow::Result<Outcome> {
         let expected = self.expected()?;
-        let (alerts, mut failures) = self.replay(program)?;
+        let (alerts, mut failures) = self.replay(program, &expected)?;
         for at in 0..expected.len().max(alerts.len()) {
             match (expected.get(at), alerts.get(at)) {
                 (Some(expected), Some(alert)) => {
@@ -93,14 +96,16 @@ impl Fixture {
 
     /// Writes the alerts that come now as those that are expected, whole.
     pub fn update(&self, program: &Arc<Program>) -> anyhow::Result<()> {
-        let (alerts, _) = self.replay(program)?;
+        let expected = if self.folder.join(ALERTS).exists() { self.expected()? } else { Vec::new() };
+        let (alerts, _) = self.replay(program, &expected)?;
         let path = self.folder.join(ALERTS);
         let lines: Vec<String> = alerts.iter().map(Json::to_string).chain([String::new()]).collect();
         fs::write(&path, lines.join("\n")).map_err(|source| FixtureError::Io { path, source })?;
         Ok(())
     }
 
-    fn expected(&self) -> Result<Vec<Json>, FixtureError> {
+    /// What the alerts must contain, line by line.
+    pub(super) fn expected(&self) -> Result<Vec<Json>, FixtureError> {
         let path = self.folder.join(ALERTS);
         let text = fs::read_to_string(&path).map_err(|source| FixtureError::Io { path: path.clone(), source })?;
         let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
@@ -111,13 +116,20 @@ impl Fixture {
         lines.map(parse).collect()
     }
 
-    /// The alerts as JSON, and the lines that hold no event.
-    fn replay(&self, program: &Arc<Program>) -> anyhow::Result<(Vec<Json>, Vec<String>)> {
+    /// The alerts as JSON, without those of measures that the fixture is not about, and the lines that hold no event.
+    fn replay(&self, program: &Arc<Program>, expected: &[Json]) -> anyhow::Result<(Vec<Json>, Vec<String>)> {
         let files = [self.folder.join(EVENTS)];
         let settings = Settings { end: End::Flush, threads: 1, ..Settings::default() };
         let mut seen = Seen { sources: replay::source_names(&files), ..Seen::default() };
         replay::replay(program, &files, &settings, &mut seen)?;
+        seen.alerts.retain(|alert| alert["kind"] != "measure" || self.is_about(&alert["rule"], expected));
         Ok((seen.alerts, seen.refused))
+    }
+
+    /// Whether what this measure emits must have its lines.
+    pub(super) fn is_about(&self, measure: &Json, expected: &[Json]) -> bool {
+        let has_its_name = self.folder.file_name().is_some_and(|name| Some(name) == measure.as_str().map(OsStr::new));
+        has_its_name || expected.iter().any(|line| line["rule"] == *measure)
     }
 }
 
@@ -147,7 +159,7 @@ impl Observer for Seen {
 }
 
 /// Where an alert does not contain what is expected. Lists have the same length; objects may hold more.
-fn differences(path: &str, expected: &Json, got: &Json) -> Vec<String> {
+pub(super) fn differences(path: &str, expected: &Json, got: &Json) -> Vec<String> {
     match (expected, got) {
         (Json::Object(expected), Json::Object(got)) => {
             let field = |(name, value): (&String, &Json)| {

@@ -2,15 +2,18 @@
 //!
 //! - `block`   one `test` block through the engine;
 //! - `reason`  how far the nearest run got, and why it stopped;
-//! - `fixture` a folder with `events.ndjson` and the alerts that it must give.
+//! - `fixture` a folder with `events.ndjson` and the alerts that it must give;
+//! - `coverage` what the tests of a rule would not notice.
 //!
 //! All rules are run together, as they will be, with all deadlines fired at the end. Nothing here prints.
 
 mod block;
+mod coverage;
 mod fixture;
 mod reason;
 
 pub use block::{EPOCH_MS, run_block};
+pub use coverage::{Coverage, Finding, Report, StaleNote};
 pub use fixture::{Fixture, FixtureError, find_fixtures};
 
 /// How a test went.

@@ -260,6 +260,14 @@ fn open_input(path: &Path, bytes_read: &Arc<AtomicU64>) -> io::Result<Input> {
     Ok((input, bytes_total))
 }
 
+/// A whole file, decompressed as its name says; none where it is larger than `bytes_max`.
+pub fn read_file(path: &Path, bytes_max: usize) -> io::Result<Option<Vec<u8>>> {
+    let (input, _) = open_input(path, &Arc::default())?;
+    let mut bytes = Vec::new();
+    input.take(bytes_max as u64 + 1).read_to_end(&mut bytes)?;
+    Ok((bytes.len() <= bytes_max).then_some(bytes))
+}
+
 /// Counts what is read through it.
 struct Counted<R> {
     input: R,

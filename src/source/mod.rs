@@ -1,11 +1,13 @@
 //! Where bytes come from: messages with their place, and nothing about what they mean.
 //!
 //! - `file`  newline-delimited JSON from a file or from stdin, for a replay and for sources on disk;
-//! - `kafka` partitions of topics, assigned by the consumer group.
+//! - `kafka` partitions of topics, assigned by the consumer group;
+//! - `table` the topic of a table, read whole.
 //!
 //! Nothing here decodes, and nothing here knows rules or the engine.
 
 mod file;
 pub mod kafka;
+pub mod table;
 
-pub use file::{FileReader, Line, Progress, ReadError};
+pub use file::{FileReader, Line, Progress, ReadError, read_file};

@@ -1,7 +1,7 @@
 //! What happens to the daemon. `emit` logs and counts together, so that neither is forgotten.
 
 use crate::telemetry::Metrics;
-use crate::telemetry::metrics::TopicPartition;
+use crate::telemetry::metrics::{TableName, TopicPartition};
 
 /// Partitions were given to this copy.
 #[derive(Debug)]
@@ -196,4 +196,123 @@ impl DeadLettersSeen {
             "messages that are no events went to the dead letters"
         );
     }
+}
+
+/// The topic of a list or table was read to its end.
+#[derive(Debug)]
+pub struct TableRead<'a> {
+    /// The list or table.
+    pub table: &'a str,
+    /// How many rows it has.
+    pub rows: usize,
+    /// How long it took.
+    pub milliseconds: u64,
+}
+
+impl TableRead<'_> {
+    /// Logs and counts it.
+    pub fn emit(&self, metrics: &Metrics) {
+        let TableRead { table, rows, milliseconds } = *self;
+        tracing::info!(table, rows, milliseconds, "table read from its topic");
+        table_rows(metrics, table, rows);
+    }
+}
+
+/// More ids came within the time of `drop_duplicates` than are remembered.
+#[derive(Debug)]
+pub struct IdsForgotten<'a> {
+    /// The topic or file.
+    pub source: &'a str,
+    /// How many were forgotten since it was last said.
+    pub forgotten: u64,
+}
+
+impl IdsForgotten<'_> {
+    /// Logs and counts it.
+    pub fn emit(&self, metrics: &Metrics) {
+        let IdsForgotten { source, forgotten } = *self;
+        tracing::warn!(
+            source,
+            forgotten,
+            "more ids within `drop_duplicates` than limits.max_remembered_ids: repeats of the oldest are judged"
+        );
+        Metrics::by_topic(&metrics.ids_forgotten, source).inc_by(forgotten);
+    }
+}
+
+/// The file of a list or table has changed and was taken up.
+#[derive(Debug)]
+pub struct TableReloaded<'a> {
+    /// The list or table.
+    pub table: &'a str,
+    /// How many rows it has.
+    pub rows: usize,
+    /// How many rows of the file had a key that stood above already.
+    pub repeated: usize,
+}
+
+impl TableReloaded<'_> {
+    /// Logs and counts it.
+    pub fn emit(&self, metrics: &Metrics) {
+        let TableReloaded { table, rows, repeated } = *self;
+        tracing::info!(table, rows, repeated, "table read again: its file has changed");
+        metrics.table_reloads.get_or_create(&TableName { table: table.to_owned() }).inc();
+        table_rows(metrics, table, rows);
+    }
+}
+
+/// The file of a list or table has changed and cannot be taken up: what was read before stays.
+#[derive(Debug)]
+pub struct TableReloadFailed<'a> {
+    /// The list or table.
+    pub table: &'a str,
+    /// What is wrong with the file.
+    pub problem: String,
+}
+
+impl TableReloadFailed<'_> {
+    /// Logs and counts it.
+    pub fn emit(&self, metrics: &Metrics) {
+        let TableReloadFailed { table, problem } = self;
+        tracing::error!(table, problem, "the file of a table has changed and cannot be read: its old rows stay");
+        metrics.table_errors.get_or_create(&TableName { table: (*table).to_owned() }).inc();
+    }
+}
+
+/// A message of a table's topic changes nothing.
+#[derive(Debug)]
+pub struct TableMessageRefused<'a> {
+    /// The list or table.
+    pub table: &'a str,
+    /// Where the message is.
+    pub partition: i32,
+    /// Where the message is.
+    pub offset: i64,
+    /// Why.
+    pub problem: String,
+    /// Whether to log it: the first of many.
+    pub loud: bool,
+}
+
+impl TableMessageRefused<'_> {
+    /// Logs and counts it.
+    pub fn emit(&self, metrics: &Metrics) {
+        let TableMessageRefused { table, partition, offset, problem, loud } = self;
+        if *loud {
+            tracing::error!(
+                table,
+                partition,
+                offset,
+                problem,
+                "a message of a table's topic changes nothing; others are counted"
+            );
+        }
+        metrics.table_errors.get_or_create(&TableName { table: (*table).to_owned() }).inc();
+    }
+}
+
+/// How many rows a list or table has.
+pub fn table_rows(metrics: &Metrics, table: &str, rows: usize) {
+    let rows = i64::try_from(rows).unwrap_or(i64::MAX);
+    metrics.table_rows.get_or_create(&TableName { table: table.to_owned() }).set(rows);
 }

@@ -34,6 +34,13 @@ impl EncodeLabelValue for Reason {
     }
 }
 
+/// A label of one list or table.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct TableName {
+    /// The list or table.
+    pub table: String,
+}
+
 /// Labels of one partition.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct TopicPartition {
@@ -98,12 +105,26 @@ metrics! {
     dead_letters: Family<TopicReason, Counter> = "tripline_dead_letters",
     /// Events that came after their time was past
     late: Family<TopicReason, Counter> = "tripline_events_late",
+    /// Events left out because one with their id had come before
+    duplicates: Family<TopicName, Counter> = "tripline_events_duplicate",
+    /// Ids forgotten before their time because there were too many: their repeats are judged
+    ids_forgotten: Family<TopicName, Counter> = "tripline_event_ids_forgotten",
     /// Events too far ahead of the wall clock to move time
     future: Family<TopicName, Counter> = "tripline_events_future",
-    /// Events that a rule did not see because a part of its key is missing
+    /// Messages without payload that end a row of a table
+    tombstones: Family<TopicName, Counter> = "tripline_tombstones",
+    /// Rows of a list or table
+    table_rows: Family<TableName, Gauge> = "tripline_table_rows",
+    /// Times that the changed file of a list or table was taken up
+    table_reloads: Family<TableName, Counter> = "tripline_table_reloads",
+    /// Files of a list or table, and messages of its topic, that could not be taken up
+    table_errors: Family<TableName, Counter> = "tripline_table_errors",
+    /// Events that a rule or measure did not see because a part of its key is missing
     key_missing: Family<RuleName, Counter> = "tripline_events_without_key",
     /// Alerts sent
     alerts: Family<RuleSeverity, Counter> = "tripline_alerts",
+    /// What measures emitted: one for each key and window
+    measurements: Family<RuleName, Counter> = "tripline_measurements",
     /// Alerts held back by at most once per
     suppressed: Family<RuleName, Counter> = "tripline_alerts_suppressed",
     /// Alerts sent without the fields of their events because they were larger than the broker takes

@@ -12,10 +12,11 @@ mod logging;
 mod metrics;
 
 pub use events::{
-    Assigned, BrokerTrouble, CaughtUp, ClientsRebuilt, CommitFailed, Committed, DeadLettersSeen, OffsetGap,
-    PartitionsRevoked, ReadBack,
+    Assigned, BrokerTrouble, CaughtUp, ClientsRebuilt, CommitFailed, Committed, DeadLettersSeen, IdsForgotten,
+    OffsetGap, PartitionsRevoked, ReadBack, TableMessageRefused, TableRead, TableReloadFailed, TableReloaded,
+    table_rows,
 };
 pub use logging::{check_filter, init, init_file};
 pub use metrics::{
-    MailFigure, Metrics, Reason, RuleName, RuleSeverity, SinkFigure, TopicName, TopicPartition, TopicReason,
+    MailFigure, Metrics, Reason, RuleName, RuleSeverity, SinkFigure, TableName, TopicName, TopicPartition, TopicReason,
 };

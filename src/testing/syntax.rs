@@ -174,18 +174,18 @@ fn template() -> impl Strategy<Value = Template> {
 }
 
 fn event() -> impl Strategy<Value = EventDecl> {
+    (name(), vec(field(), 0..8)).prop_map(|(name, fields)| EventDecl { name, fields })
+}
+
+fn field() -> impl Strategy<Value = FieldDecl> {
     let kind = ("[a-z]{1,8}", 0..3)
         .prop_map(|(name, lists)| (0..lists).fold(KindName::Named(name), |kind, _| KindName::ListOf(Box::new(kind))));
-    let field = (path(), kind).prop_map(|(path, kind)| FieldDecl { path, kind: spanned(kind) });
-    (name(), vec(field, 0..8)).prop_map(|(name, fields)| EventDecl { name, fields })
+    (path(), kind).prop_map(|(path, kind)| FieldDecl { path, kind: spanned(kind) })
 }
 
 fn lookup() -> impl Strategy<Value = Lookup> {
-    (name(), any::<bool>(), text(), path()).prop_map(|(name, from_topic, from, key)| Lookup {
-        name,
-        from_topic,
-        from: spanned(from),
-        key,
+    (name(), any::<bool>(), text(), path(), vec(field(), 0..6)).prop_map(|(name, from_topic, from, key, columns)| {
+        Lookup { name, from_topic, from: spanned(from), key, columns }
     })
 }
 
@@ -239,11 +239,8 @@ fn pattern() -> impl Strategy<Value = Pattern> {
         held: None,
     });
     let all = (any::<bool>(), vec(slot, 2..4)).prop_map(|(every, slots)| AllOf { every, slots });
-    let pair = ((name(), of(name())), (name(), of(name())), of(expr())).prop_map(|(left, right, condition)| EachPair {
-        left,
-        right,
-        condition,
-    });
+    let pair = ((types(), of(name())), (types(), of(name())), of(expr()))
+        .prop_map(|(left, right, condition)| EachPair { left, right, condition });
     let session = (name(), types(), span_of_time(), of(span_of_time()), of(expr()))
         .prop_map(|(name, types, idle, at_most, condition)| Session { name, types, idle, at_most, condition });
     prop_oneof![

@@ -1,11 +1,15 @@
 //! The program from outside: arguments, files and pipes in; exit codes, standard output and standard error out.
 
 mod check;
+mod coverage;
+mod explain;
 mod fmt;
 mod help;
+mod infer;
 mod replay;
 mod shipped;
 mod test;
+mod why;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

@@ -177,3 +177,62 @@ fn bad_rules_are_exit_code_2_and_missing_files_3() {
     tripline(&["replay", "--rules", "no/such.rules", &events]).expect(3);
     assert_eq!(tripline(&["replay", "--rules", &good, &events]).expect(0).out, "");
 }
+
+#[test]
+fn changes_of_a_table_are_replayed_as_debezium_writes_them() {
+    let folder = Folder::new();
+    let rules = folder.file(
+        "t.rules",
+        "table m from topic \"m\" key id with id integer, risk text\nrule raised\n  on m where risk is \"high\" and \
+         before.risk is not \"high\"\n  alert high \"{op} {id} from {before.risk}: {m[id].risk}\"\n",
+    );
+    let envelope = |before: &str, after: &str, op: &str, ms: u32| {
+        format!(
+            "{{\"schema\":{{}},\"payload\":{{\"before\":{before},\"after\":{after},\"op\":\"{op}\",\"ts_ms\":9,\"source\":{{\"ts_ms\":{ms}}}}}}}\n"
+        )
+    };
+    let lines = [
+        envelope("null", r#"{"id":1,"risk":"low"}"#, "c", 1_000),
+        envelope(r#"{"id":1,"risk":"low"}"#, r#"{"id":1,"risk":"high"}"#, "u", 2_000),
+        envelope(r#"{"id":1,"risk":"high"}"#, "null", "d", 3_000),
+        "{\"id\":1}\n".to_owned(),
+    ];
+    let events = folder.file("changes.ndjson", lines.concat());
+    let arguments = ["replay", "--rules", &rules, "--format", "debezium", "--event", "m", &events];
+    let ran = tripline(&arguments).expect(0);
+    assert_eq!(ran.out.lines().count(), 1, "{}", ran.out);
+    assert!(ran.out.contains("update 1 from low: high") && ran.out.contains("1970-01-01T00:00:02.000Z"), "{}", ran.out);
+    assert!(ran.err.contains("changes.ndjson:4: no change event of Debezium: it has no `op`"), "{}", ran.err);
+    let refused = tripline(&["replay", "--rules", &rules, "--format", "debezium", &events]).expect(3);
+    assert!(refused.err.contains("--event"), "{}", refused.err);
+}
+
+#[test]
+fn repeats_are_left_out_on_any_number_of_threads() {
+    let folder = Folder::new();
+    let rules = folder.file("count.rules", "event tick n integer\nrule seen on tick alert low \"{n}\"\n");
+    let tick = |n: u32, ms: u32| format!("{{\"type\":\"tick\",\"ts\":{ms},\"id\":\"t{n}\",\"n\":{n}}}\n").into_bytes();
+    let mut lines = Vec::new();
+    for n in 0..20_000 {
+        lines.push(tick(n, n * 10));
+        // Of every third there comes a copy a second later.
+        if n % 3 == 0 && n >= 100 {
+            lines.push(tick(n - 100, (n - 100) * 10));
+        }
+    }
+    lines.push(tick(19_999, 199_990 + 999));
+    lines.push(tick(19_998, 199_980 + 1_000));
+    let path = folder.file("events.ndjson", lines.concat());
+    let run = |threads: &str, window: &str| {
+        let mut arguments = vec!["replay", "--rules", &rules, "--ids", "--lateness", "2s", "--threads", threads];
+        arguments.extend(["--drop-duplicates", window, &path]);
+        tripline(&arguments).expect(0)
+    };
+    let one = run("1", "1s");
+    assert_eq!(one.out.lines().count(), 20_001, "each once, and the copy that is a second apart");
+    assert!(one.err.contains("6634 events left out: one with their id came before"), "{}", one.err);
+    assert_same(&run("2", "1s").out, &one.out);
+    assert_eq!(run("2", "1ms").out.lines().count(), 20_002, "a copy at the same time is always one");
+    let refused = tripline(&["replay", "--rules", &rules, "--drop-duplicates", "0s", &path]);
+    assert!(refused.err.contains("longer than nothing"), "{}", refused.err);
+}

@@ -98,3 +98,27 @@ fn a_wrong_configuration_or_rule_ends_at_once() {
     std::fs::write(wrong.path().join("test.rules"), "rule x\n  on nothing\n  alert low\n").expect("it is written");
     assert_eq!(run(wrong.path(), "").status.code(), Some(2));
 }
+
+#[test]
+fn an_event_that_was_sent_twice_is_judged_once() {
+    let folder = folder(
+        "[[source]]\nfile = \"twice.ndjson\"\ndrop_duplicates = \"1m\"\n[[source]]\nfile = \"again.ndjson\"\n[alerts]\n\
+         stdout = true\n",
+    );
+    let login = |id: &str, ms: u64| {
+        format!("{{\"type\":\"login\",\"ts\":{ms},\"id\":\"{id}\",\"user_id\":\"u1\",\"country\":\"DE\"}}\n")
+    };
+    let bare = "{\"type\":\"login\",\"ts\":3000,\"user_id\":\"u1\",\"country\":\"DE\"}\n";
+    // Kept: a, one of the bare logins each, and the copy of a that is a minute after the last.
+    let twice = [login("a", 1_000), login("a", 2_000), bare.to_owned(), bare.to_owned(), login("a", 62_000)].concat();
+    std::fs::write(folder.path().join("twice.ndjson"), twice).expect("it is written");
+    let purchase = "{\"type\":\"purchase\",\"ts\":63000,\"id\":\"p\",\"user_id\":\"u1\",\"country\":\"FR\"}\n";
+    // Another source has ids of its own.
+    std::fs::write(folder.path().join("again.ndjson"), [login("a", 1_500), purchase.to_owned()].concat())
+        .expect("it is written");
+    let out = run(folder.path(), "");
+    let told = String::from_utf8_lossy(&out.stderr);
+    assert_eq!(out.status.code(), Some(0), "{told}");
+    assert_eq!(alerts(&String::from_utf8_lossy(&out.stdout)).len(), 5, "{told}");
+    assert!(told.contains("duplicates=1") || told.contains("\"duplicates\":1"), "{told}");
+}

@@ -1,6 +1,9 @@
 //! Programs and events to alerts.
 
+mod measures;
 mod reference;
 mod state;
 mod support;
+mod tables;
+mod why;
 mod wire;

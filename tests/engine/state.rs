@@ -61,7 +61,7 @@ fn a_run_that_completes_leaves_nothing() {
 #[test]
 fn events_out_of_order_within_the_lateness_are_put_in_order() {
     let program = program(RULES);
-    let input = InputSettings { lateness_ms: 2_000, late: LatePolicy::Drop };
+    let input = InputSettings { lateness_ms: 2_000, late: LatePolicy::Drop, duplicates: None };
     let mut feed = Feed::new(&program, input);
     let line = |kind: &str, ts: i64, country: &str| {
         json!({"type": kind, "ts": ts, "user_id": "u", "country": country}).to_string()
@@ -81,7 +81,7 @@ fn events_out_of_order_within_the_lateness_are_put_in_order() {
 #[test]
 fn a_late_event_is_raised_to_the_watermark_where_asked() {
     let program = program(RULES);
-    let mut feed = Feed::new(&program, InputSettings { lateness_ms: 0, late: LatePolicy::Process });
+    let mut feed = Feed::new(&program, InputSettings { lateness_ms: 0, late: LatePolicy::Process, duplicates: None });
     let line = |kind: &str, ts: i64, country: &str| {
         json!({"type": kind, "ts": ts, "user_id": "u", "country": country}).to_string()
     };

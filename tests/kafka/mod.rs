@@ -8,3 +8,4 @@ mod live;
 mod poison;
 mod recovery;
 mod security;
+mod tables;

@@ -6,7 +6,7 @@ use super::daemon::{Daemon, command, folder};
 const RULES: &str = "
 event ping  user_id text
 
-rule ping
+rule pinged
   for each user_id
   on ping
   alert low

@@ -29,7 +29,7 @@ fn fixtures() -> Vec<(String, String)> {
 }
 
 fn checked(name: &str, text: &str) -> RuleSet {
-    RuleSet::from_texts([(format!("{name}.rules"), text.to_owned())])
+    RuleSet::from_texts_in(&folder(), [(format!("{name}.rules"), text.to_owned())])
 }
 
 /// What is too large to be kept as a file.

@@ -1,17 +1,14 @@
-//! Functions and aggregates.
+//! Functions.
 
 use crate::diagnostic::{Code, Diagnostic, Span};
 use crate::event::Value;
-use crate::lang::ast::{Call, Expr as SyntaxExpr, ExprKind, Path};
+use crate::lang::aggregates;
+use crate::lang::ast::{Call, Expr as SyntaxExpr, ExprKind};
 use crate::lang::check::expr::Typed;
 use crate::lang::check::scope::{Scope, Who};
 use crate::lang::functions::{self, Accepts, Definition, Occurs, Param, ResultType};
 use crate::lang::types::Type;
-use crate::program::{Aggregate, Expr, Function, StepId};
-
-/// The aggregates of the language.
-const AGGREGATES: [&str; 10] =
-    ["count", "sum", "average", "minimum", "maximum", "distinct", "percentile", "deviation", "first", "last"];
+use crate::program::{Expr, Function, StepId};
 
 /// Other languages' words for our functions and aggregates.
 const SYNONYMS: [(&str, &str); 16] = [
@@ -37,7 +34,7 @@ impl Scope<'_> {
     /// A call of a function or an aggregate.
     pub(super) fn call(&mut self, call: &Call, span: Span) -> Typed {
         let name = call.function.node.as_str();
-        if AGGREGATES.contains(&name) {
+        if aggregates::is_one(name) {
             return self.aggregate(call, span);
         }
         let Some(definition) = functions::find(name) else {
@@ -60,101 +57,16 @@ impl Scope<'_> {
 
     fn unknown_function(&mut self, call: &Call) {
         let (written, span) = (&call.function.node, call.function.span);
-        let names = functions::ALL.iter().map(|definition| definition.name).chain(AGGREGATES);
+        let names = functions::ALL
+            .iter()
+            .map(|definition| definition.name)
+            .chain(aggregates::ALL.iter().map(|definition| definition.name));
         let diagnostic = Diagnostic::new(Code::UnknownFunction, span, format!("no function is called `{written}`"));
         let synonym = SYNONYMS.iter().find(|(other, _)| other.eq_ignore_ascii_case(written));
         self.checker.report(match synonym {
             Some((_, ours)) => diagnostic.help(format!("did you mean `{ours}`?")).fix(span, *ours),
             None => diagnostic.did_you_mean(span, written, names),
         });
-    }
-
-    /// An aggregate over the events of a step.
-    fn aggregate(&mut self, call: &Call, span: Span) -> Typed {
-        if let Some(window) = &call.window {
-            self.checker.not_yet(call.function.span.to(window.span), "windows (`over …`) are");
-            return Typed::unknown(span);
-        }
-        if let Some(condition) = &call.condition {
-            self.checker.not_yet(condition.span, "`where` in an aggregate is");
-            return Typed::unknown(span);
-        }
-        let aggregate = match call.function.node.as_str() {
-            "count" => Aggregate::Count,
-            "sum" => Aggregate::Sum,
-            "average" => Aggregate::Average,
-            "minimum" => Aggregate::Minimum,
-            "maximum" => Aggregate::Maximum,
-            "distinct" => Aggregate::Distinct,
-            "first" => Aggregate::First,
-            "last" => Aggregate::Last,
-            other => {
-                self.checker.not_yet(call.function.span, &format!("`{other}` is"));
-                return Typed::unknown(span);
-            }
-        };
-        let [argument] = call.args.as_slice() else {
-            return self.aggregate_form(aggregate, call, span);
-        };
-        let ExprKind::Path(path) = &*argument.node else {
-            return self.aggregate_form(aggregate, call, span);
-        };
-        self.step_aggregate(aggregate, call, path, span)
-    }
-
-    fn step_aggregate(&mut self, aggregate: Aggregate, call: &Call, path: &Path, span: Span) -> Typed {
-        let (first, field) = path.segments.split_first().expect("a path has a segment");
-        if (aggregate == Aggregate::Count) != field.is_empty() {
-            return self.aggregate_form(aggregate, call, span);
-        }
-        let of_step = Path { segments: vec![first.clone()] };
-        let step = match self.event(&of_step) {
-            Some(Who::Step(step)) => step,
-            Some(Who::AtHand) if self.at_hand.as_ref().is_some_and(|at_hand| at_hand.step.is_some()) => {
-                self.at_hand.as_ref().and_then(|at_hand| at_hand.step).expect("just seen")
-            }
-            _ => {
-                self.checker.report(
-                    Diagnostic::new(Code::UnknownStep, first.span, format!("no step before this place is called `{}`", first.node))
-                        .help("an aggregate is over the events of a step, `count(small)`, or over a window, `count(purchase) over 10 minutes`"),
-                );
-                return Typed::unknown(span);
-            }
-        };
-        self.names_steps = true;
-        let id = StepId(u8::try_from(step).expect("steps are limited"));
-        if aggregate == Aggregate::Count {
-            return Typed { ty: Type::Integer, expr: Expr::StepAggregate(aggregate, id, None), span };
-        }
-        let names: Vec<&str> = field.iter().map(|segment| segment.node.as_str()).collect();
-        let field_span = field[0].span.to(path.span());
-        let Some((ty, expr)) = self.field(Who::Step(step), &names, field_span) else { return Typed::unknown(span) };
-        let Some(result) = aggregate_type(aggregate, &ty) else {
-            self.checker.report(
-                Diagnostic::new(
-                    Code::BadArguments,
-                    path.span(),
-                    format!("`{}` of {ty} has no meaning", call.function.node),
-                )
-                .help("`first`, `last` and `count` work with every kind of field"),
-            );
-            return Typed::unknown(span);
-        };
-        let Expr::Captured(id, capture) = expr else {
-            self.checker.not_yet(path.span(), "an aggregate of the event time is");
-            return Typed::unknown(span);
-        };
-        Typed { ty: result, expr: Expr::StepAggregate(aggregate, id, Some(capture)), span }
-    }
-
-    fn aggregate_form(&mut self, aggregate: Aggregate, call: &Call, span: Span) -> Typed {
-        let name = &call.function.node;
-        let form = if aggregate == Aggregate::Count { "count(STEP)".to_owned() } else { format!("{name}(STEP.field)") };
-        self.checker.report(
-            Diagnostic::new(Code::BadArguments, span, format!("`{name}` is written `{form}`"))
-                .help("STEP is the name of a step, or its event type where it has no name"),
-        );
-        Typed::unknown(span)
     }
 
     fn function(&mut self, definition: &'static Definition, call: &Call, span: Span) -> Typed {
@@ -309,18 +221,6 @@ impl Scope<'_> {
             }
         }
         found
-    }
-}
-
-fn aggregate_type(aggregate: Aggregate, of: &Type) -> Option<Type> {
-    let orderable = of.is_numeric() || matches!(of, Type::Text | Type::Time | Type::Ip);
-    match aggregate {
-        Aggregate::Count => Some(Type::Integer),
-        Aggregate::Distinct => (!matches!(of, Type::Point | Type::List(_))).then_some(Type::Integer),
-        Aggregate::Sum => of.is_numeric().then(|| of.clone()),
-        Aggregate::Average => of.is_numeric().then_some(Type::Number),
-        Aggregate::Minimum | Aggregate::Maximum => orderable.then(|| of.clone()),
-        Aggregate::First | Aggregate::Last => Some(of.clone()),
     }
 }
 

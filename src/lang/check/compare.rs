@@ -41,10 +41,7 @@ impl Scope<'_> {
     pub(super) fn is_in(&mut self, operand: &ast::Expr, negated: bool, set: &InSet) -> Condition {
         let operand = self.value(operand);
         let values = match set {
-            InSet::List(name) => {
-                self.unknown_lookup(name, "list");
-                return never();
-            }
+            InSet::List(name) => return self.in_list(operand, negated, name),
             InSet::Values(values) => values,
         };
         let values = values.iter().filter_map(|value| self.member(&operand, value)).collect();

@@ -65,7 +65,8 @@ fn fields(event: &ast::EventDecl, diagnostics: &mut Vec<Diagnostic>, dropped: &m
     fields
 }
 
-fn kind(name: &KindName) -> Result<Kind, &str> {
+/// A kind by its name, or the name that is none.
+pub(super) fn kind(name: &KindName) -> Result<Kind, &str> {
     match name {
         KindName::Named(name) => {
             let known = Kind::NAMED.into_iter().find(|(known, _)| known == name);
@@ -75,7 +76,8 @@ fn kind(name: &KindName) -> Result<Kind, &str> {
     }
 }
 
-fn unknown_kind(written: &str, span: Span) -> Diagnostic {
+/// "`string` is no kind of field", with the kind that is meant.
+pub(super) fn unknown_kind(written: &str, span: Span) -> Diagnostic {
     let names = Kind::NAMED.map(|(name, _)| name);
     let diagnostic = Diagnostic::new(Code::UnknownKind, span, format!("`{written}` is no kind of field"));
     let synonym = SYNONYMS.iter().find(|(other, _)| other.eq_ignore_ascii_case(written));

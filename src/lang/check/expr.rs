@@ -5,6 +5,7 @@ use crate::event::{Text, Value};
 use crate::lang::ast::{self, ExprKind, Number, Unit};
 use crate::lang::check::scope::{Meaning, Scope};
 use crate::lang::types::{Dimension, Type};
+use crate::lang::walk;
 use crate::program::{Arithmetic, Condition, Expr};
 
 /// A checked value.
@@ -35,9 +36,8 @@ impl Scope<'_> {
     pub(super) fn condition(&mut self, expr: &ast::Expr) -> Condition {
         match &*expr.node {
             ExprKind::And(..) => {
-                let mut parts = Vec::new();
-                self.conjuncts(expr, &mut parts);
-                Condition::All(parts)
+                let parts = walk::conjuncts(expr);
+                Condition::All(parts.into_iter().map(|part| self.condition(part)).collect())
             }
             ExprKind::Or(left, right) => Condition::Any(vec![self.condition(left), self.condition(right)]),
             ExprKind::Not(operand) => Condition::Not(Box::new(self.condition(operand))),
@@ -47,10 +47,7 @@ impl Scope<'_> {
                 let missing = Condition::IsMissing(self.value(operand).expr);
                 if *negated { Condition::Not(Box::new(missing)) } else { missing }
             }
-            ExprKind::IsNew { over, .. } => {
-                self.checker.not_yet(expr.span.to(over.span), "`is new over` is");
-                never()
-            }
+            ExprKind::IsNew { operand, over } => self.is_new(operand, over, expr.span.to(over.span)),
             _ => self.boolean(expr),
         }
     }
@@ -65,10 +62,7 @@ impl Scope<'_> {
             ExprKind::Boolean(value) => constant(Type::Boolean, Value::Boolean(*value)),
             ExprKind::Path(path) => self.path(path),
             ExprKind::Call(call) => self.call(call, span),
-            ExprKind::Lookup { table, .. } => {
-                self.unknown_lookup(table, "table");
-                Typed::unknown(span)
-            }
+            ExprKind::Lookup { table, key, field } => self.lookup(table, key, field, span),
             ExprKind::Negate(operand) => self.negate(operand, span),
             ExprKind::Arithmetic(operator, left, right) => self.arithmetic(operator.node, left, right, span),
             ExprKind::Not(_)
@@ -80,29 +74,6 @@ impl Scope<'_> {
             | ExprKind::IsNew { .. } => {
                 Typed { ty: Type::Boolean, expr: Expr::Condition(Box::new(self.condition(expr))), span }
             }
-        }
-    }
-
-    /// Reports the use of a list or table. Declared ones are refused where they are declared.
-    pub(super) fn unknown_lookup(&mut self, name: &ast::Name, what: &str) {
-        if self.checker.names.lookups.contains_key(&name.node) || self.checker.is_dropped(&name.node) {
-            return;
-        }
-        let known: Vec<String> = self.checker.names.lookups.keys().cloned().collect();
-        self.checker.report(
-            Diagnostic::new(Code::UnknownList, name.span, format!("no {what} is called `{}`", name.node))
-                .help(format!("values can be written in brackets: `in (\"DE\", \"FR\")`; a {what} is declared as `{what} {} from \"file.csv\" key …`", name.node))
-                .did_you_mean(name.span, &name.node, known.iter().map(String::as_str)),
-        );
-    }
-
-    fn conjuncts(&mut self, expr: &ast::Expr, parts: &mut Vec<Condition>) {
-        match &*expr.node {
-            ExprKind::And(left, right) => {
-                self.conjuncts(left, parts);
-                self.conjuncts(right, parts);
-            }
-            _ => parts.push(self.condition(expr)),
         }
     }
 

@@ -4,8 +4,10 @@ use std::collections::BTreeSet;
 
 use crate::diagnostic::{Code, Diagnostic, closest};
 use crate::lang::ast;
+use crate::lang::check::past::PastUse;
 use crate::lang::check::rule::Builder;
 use crate::lang::types::Type;
+use crate::program::KeyPlan;
 use crate::schema::TypeId;
 
 impl Builder<'_> {
@@ -14,7 +16,6 @@ impl Builder<'_> {
         let mut dispatch: Vec<(TypeId, Vec<u16>)> = self.types.iter().map(|id| (*id, Vec::new())).collect();
         let mut ok = true;
         for part in &self.rule.keys {
-            self.check_renamed(part);
             if self.is_nowhere(part) {
                 ok = false;
                 self.key.push((part.path.dotted(), Type::Unknown));
@@ -33,11 +34,39 @@ impl Builder<'_> {
         ok.then_some(dispatch)
     }
 
-    fn check_renamed(&mut self, part: &ast::KeyPart) {
+    /// The key as the program knows it.
+    pub(super) fn key_plan(&self) -> KeyPlan {
+        KeyPlan { parts: self.key.iter().map(|(name, _)| name.clone()).collect() }
+    }
+
+    /// The key's parts in a type that a window is over, as slots.
+    pub(super) fn key_slots(&mut self, type_id: TypeId) -> Option<Vec<u16>> {
+        let rule = self.rule;
+        let first = self.types.first().copied().unwrap_or(type_id);
+        let mut slots = Vec::new();
+        for (at, part) in rule.keys.iter().enumerate() {
+            let ty = self.key.get(at).map(|(_, ty)| ty.clone()).filter(|ty| *ty != Type::Unknown);
+            slots.push(self.key_part(part, type_id, &mut ty.map(|ty| (ty, first)))?);
+        }
+        Some(slots)
+    }
+
+    /// Reports names of the key in types that the rule does not see.
+    pub(super) fn check_renamed_keys(&mut self) {
+        let rule = self.rule;
+        let mut types = self.types.clone();
+        types.extend(self.uses.iter().map(|one| match one {
+            PastUse::Window(id, _) => self.checker.past.windows[id.index()].type_id,
+            PastUse::Novelty(id) => self.checker.past.novelties[id.index()].type_id,
+        }));
+        rule.keys.iter().for_each(|part| self.check_renamed(part, &types));
+    }
+
+    fn check_renamed(&mut self, part: &ast::KeyPart, types: &[TypeId]) {
         for renamed in &part.renamed {
             let event = &renamed.segments[0];
             let known = self.checker.type_id(event);
-            let named = known.is_some_and(|id| self.types.contains(&id));
+            let named = known.is_some_and(|id| types.contains(&id));
             if renamed.segments.len() < 2 {
                 self.checker.report(
                     Diagnostic::new(Code::BadKey, renamed.span(), "this names no field of an event")

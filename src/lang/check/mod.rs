@@ -5,33 +5,57 @@
 //! - `steps`        the steps of a rule, as names see them;
 //! - `scope`        which names can be seen at a place;
 //! - `expr`         values and conditions; `calls` functions and aggregates; `compare` comparisons;
-//! - `rule`         a rule's shape, conditions and alert; `key` its key;
+//! - `aggregates`   aggregates over steps; `session` over sessions; `past` over windows, and `is new`;
+//! - `relations`    rules over other rules' alerts;
+//! - `rule`         a rule's conditions; `shape` its form, `names` its types and names, `key` its key, `alert` its alert,
+//!   `unordered` conditions on events in any order; `risk` a risk as a rule;
+//! - `measure`      measures;
+//! - `lint`         what is allowed and hardly meant;
+//! - `assemble`     from compiled rules to the program;
+//! - `tables`       lists and tables;
 //! - `tests`        tests in rule files;
 //! - `identity`     what an alert's id and a rule's version depend on.
 //!
 //! Checking and compiling are one pass: a checked expression *is* its compiled form, so there is no third tree to
 //! keep in step. Nothing here reads files or runs rules.
 
+mod aggregates;
+mod alert;
+mod assemble;
 mod calls;
 mod compare;
 mod declarations;
 mod expr;
 mod identity;
 mod key;
+mod lint;
+mod measure;
+mod names;
+mod past;
+mod relations;
+mod risk;
 mod rule;
 mod scope;
+mod session;
+mod shape;
 mod slots;
 mod steps;
+mod tables;
 mod tests;
+mod unordered;
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::diagnostic::{Code, Diagnostic, Severity, Span};
 use crate::lang::ast::{self, Item, Name};
-use crate::program::{Dispatch, KeyId, KeyPlan, Program, RuleId, TypePlan};
+use crate::program::{Program, TypePlan};
 use crate::schema::{Schema, TypeId};
+use past::PastPlans;
+use relations::Relations;
 use slots::Slots;
 
+pub use tables::{FileLookup, FileRead, Lookups, file_lookups};
 pub use tests::{Expectation, RuleTest, TestCase};
 
 /// What came of checking.
@@ -55,22 +79,42 @@ impl Checked {
 /// The most rules of one program.
 const RULES_MAX: usize = 100_000;
 
-/// Checks the files of one rule set together.
+/// Checks the files of one rule set together. Lists and tables from files are refused: see [`check_with`].
 pub fn check(files: &[ast::File]) -> Checked {
+    check_with(files, Lookups::default())
+}
+
+/// As [`check`], with what the files of lists and tables hold: see [`file_lookups`].
+pub fn check_with(files: &[ast::File], lookups: Lookups) -> Checked {
     let mut checker = Checker { names: Names::collect(files), ..Checker::default() };
     checker.schema = declarations::schema(files, &mut checker.diagnostics, &mut checker.names.dropped_fields);
+    checker.tables = tables::declare(&mut checker, files, lookups);
     checker.slots = Slots::new(&checker.schema);
-    checker.refuse_unsupported(files);
     checker.refuse_duplicate_rules(files);
     let tests = tests::collect(files);
+    relations::relate(&mut checker, files);
     let mut compiled = Vec::new();
     let mut conditions = tests::Conditions::default();
-    for rule in rules(files) {
-        if let Some(made) = rule::compile(&mut checker, rule, &tests, &mut conditions) {
-            compiled.push(made);
-        }
+    for risk in relations::risks(files) {
+        compiled.extend(risk::compile(&mut checker, risk, &tests, &mut conditions));
     }
+    let measures = relations::measures(files);
+    let measures = measures.filter_map(|measure| measure::compile(&mut checker, measure, &tests, &mut conditions));
+    let measures = measures.collect();
+    // What a rule's alerts must carry is known when all that use them are compiled.
+    let mut rules: Vec<&ast::Rule> = rules(files).collect();
+    rules.sort_by_key(|rule| Reverse(checker.relations.level(&rule.name.node)));
+    for rule in rules {
+        compiled.extend(rule::compile(&mut checker, rule, &tests, &mut conditions));
+    }
+    let compiled = Compiled { rules: compiled, measures };
     checker.finish(compiled, &tests, conditions)
+}
+
+/// What has been compiled, in no order.
+struct Compiled {
+    rules: Vec<rule::Compiled>,
+    measures: Vec<measure::Compiled>,
 }
 
 fn items(files: &[ast::File]) -> impl Iterator<Item = &ast::Spanned<Item>> {
@@ -90,6 +134,9 @@ struct Checker {
     schema: Schema,
     names: Names,
     slots: Slots,
+    relations: Relations,
+    past: PastPlans,
+    tables: tables::Tables,
     diagnostics: Vec<Diagnostic>,
     /// How many uses of names were let pass because what they name could not be read.
     excused: usize,
@@ -113,6 +160,10 @@ impl Names {
         for item in items(files) {
             match &item.node {
                 Item::Rule(rule) => drop(names.rules.entry(rule.name.node.clone()).or_insert(rule.name.span)),
+                Item::Risk(risk) => drop(names.rules.entry(risk.name.node.clone()).or_insert(risk.name.span)),
+                Item::Measure(measure) => {
+                    names.rules.entry(measure.name.node.clone()).or_insert(measure.name.span);
+                }
                 Item::List(lookup) | Item::Table(lookup) => {
                     names.lookups.entry(lookup.name.node.clone()).or_insert(lookup.name.span);
                 }
@@ -145,30 +196,32 @@ impl Checker {
         dropped
     }
 
-    fn not_yet(&mut self, span: Span, what: &str) {
-        self.report(
-            Diagnostic::new(Code::NotYet, span, format!("{what} not supported yet"))
-                .help("it is part of the language and will come; this version refuses it rather than misread it"),
-        );
-    }
-
-    fn refuse_unsupported(&mut self, files: &[ast::File]) {
-        for item in items(files) {
-            match &item.node {
-                Item::List(list) => self.not_yet(list.name.span, "lists are"),
-                Item::Table(table) => self.not_yet(table.name.span, "tables are"),
-                Item::Risk(risk) => self.not_yet(risk.name.span, "risk sums are"),
-                Item::Measure(measure) => self.not_yet(measure.name.span, "measures are"),
-                Item::Event(_) | Item::Rule(_) | Item::Test(_) => {}
-            }
-        }
-    }
-
     fn refuse_duplicate_rules(&mut self, files: &[ast::File]) {
-        for rule in rules(files) {
-            let first = self.names.rules[&rule.name.node];
-            if first != rule.name.span {
-                self.report(duplicate(&rule.name, first, "rule"));
+        let rules = rules(files).map(|rule| (&rule.name, "rule"));
+        let risks = relations::risks(files).map(|risk| (&risk.name, "risk"));
+        let measures = relations::measures(files).map(|measure| (&measure.name, "measure"));
+        for (name, what) in rules.chain(risks).chain(measures) {
+            let first = self.names.rules[&name.node];
+            if first != name.span {
+                self.report(duplicate(name, first, what));
+            } else if self.schema.type_id(&name.node).is_some() {
+                self.report(
+                    Diagnostic::new(
+                        Code::DuplicateName,
+                        name.span,
+                        format!("`{}` is the name of an event type", name.node),
+                    )
+                    .help(match what {
+                        "measure" => "give the measure another name".to_owned(),
+                        _ => format!("give the {what} another name: a rule's name stands for its alerts"),
+                    }),
+                );
+            } else if let Some(lookup) = self.names.lookups.get(&name.node) {
+                let problem = format!("`{}` is the name of a list or table", name.node);
+                let diagnostic = Diagnostic::new(Code::DuplicateName, name.span, problem)
+                    .label(*lookup, "declared here")
+                    .help(format!("give the {what} another name"));
+                self.report(diagnostic);
             }
         }
         if self.names.rules.len() > RULES_MAX {
@@ -180,49 +233,29 @@ impl Checker {
         }
     }
 
-    fn finish(
-        mut self,
-        mut compiled: Vec<rule::Compiled>,
-        tests: &[tests::Collected<'_>],
-        conditions: tests::Conditions,
-    ) -> Checked {
+    fn finish(mut self, compiled: Compiled, tests: &[tests::Collected<'_>], conditions: tests::Conditions) -> Checked {
+        let Compiled { rules: mut compiled, mut measures } = compiled;
         compiled.sort_by(|a, b| a.rule.name.cmp(&b.rule.name));
+        measures.sort_by(|a, b| a.measure.name.cmp(&b.measure.name));
+        identity::include_used(&mut compiled);
+        identity::include_in_measures(&mut measures, &compiled);
         let tests = tests::compile(&mut self, tests, conditions);
         let mut program = Program { schema: self.schema, ..Program::default() };
-        program.types = self.slots.into_fields().into_iter().map(type_plan).collect();
+        self.tables.finish(&mut program, |type_id, field| self.slots.of(type_id, field));
+        let derived = |at: u32| self.relations.is_derived(TypeId(at));
+        let types = (0..).zip(self.slots.into_fields());
+        let plan = |(at, fields)| TypePlan { fields, dispatch: Vec::new(), derived: derived(at) };
+        program.types = types.map(plan).collect();
+        assemble::past(&mut program, self.past, &compiled);
         for made in compiled {
-            add_rule(&mut program, made);
+            assemble::rule(&mut program, made);
+        }
+        for made in measures {
+            assemble::measure(&mut program, made);
         }
         self.diagnostics.sort_by_key(|diagnostic| (diagnostic.primary.span, diagnostic.code));
         Checked { program, tests, diagnostics: self.diagnostics }
     }
-}
-
-fn type_plan(fields: Vec<usize>) -> TypePlan {
-    TypePlan { fields, dispatch: Vec::new() }
-}
-
-/// Adds a rule to the program: its number, its key, and its place with the types that it names.
-fn add_rule(program: &mut Program, made: rule::Compiled) {
-    let rule::Compiled { mut rule, key, dispatch, .. } = made;
-    rule.id = RuleId(u32::try_from(program.rules.len()).expect("rules are limited"));
-    rule.key = key_id(program, key);
-    for (type_id, values) in dispatch {
-        let listeners = &mut program.types[type_id.index()].dispatch;
-        match listeners.iter_mut().find(|dispatch| dispatch.key == rule.key && dispatch.values == values) {
-            Some(dispatch) => dispatch.rules.push(rule.id),
-            None => listeners.push(Dispatch { key: rule.key, values, rules: vec![rule.id] }),
-        }
-    }
-    program.rules.push(rule);
-}
-
-fn key_id(program: &mut Program, key: KeyPlan) -> KeyId {
-    let at = program.keys.iter().position(|other| *other == key).unwrap_or_else(|| {
-        program.keys.push(key);
-        program.keys.len() - 1
-    });
-    KeyId(u32::try_from(at).expect("keys are as few as rules"))
 }
 
 /// "`x` is declared twice", with both places.

@@ -1,27 +1,27 @@
-//! One rule: its key, its steps, its bounds, its alert.
+//! One rule: its steps, its conditions, its bounds, and what of it the program keeps.
+//!
+//! Every pattern is brought into the form of a sequence first: the slots of `all of`, the sides of `each pair of` and
+//! the events of a session are steps too.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::diagnostic::{Code, Diagnostic, Span, closest};
-use crate::lang::ast::{self, Name, Number, Pattern, Sequence, Spanned, TemplatePart};
+use crate::diagnostic::{Code, Diagnostic, Severity, Span};
+use crate::lang::ast::{self, Name, Sequence};
+use crate::lang::check::past::{PastAllowed, PastUse, windows_of};
 use crate::lang::check::scope::{AtHand, Scope};
-use crate::lang::check::steps::{StepNames, Steps};
+use crate::lang::check::session::SessionNames;
+use crate::lang::check::shape::COUNT_MAX;
+use crate::lang::check::steps::Steps;
 use crate::lang::check::tests::{Collected, Conditions};
 use crate::lang::check::{Checker, identity};
+use crate::lang::fmt;
 use crate::lang::types::Type;
 use crate::program::{
-    Absence, AlertSpec, Condition, KeyId, KeyPlan, Part, Rule, RuleId, Severity, Step, StepGuard, Strategy, Template,
-    Unless, Within,
+    Absence, AlertSpec, Condition, Expr, Held, KeyId, KeyPlan, Link, Rule, RuleId, Session, Step, StepGuard, Strategy,
+    Unless, WindowId, Within,
 };
 use crate::schema::TypeId;
-
-/// The most positive steps of a rule.
-const STEPS_MAX: usize = 100;
-/// The most events that one step counts.
-const COUNT_MAX: u64 = 10_000;
-/// The longest duration: ten years in ms.
-const DURATION_MS_MAX: i64 = 10 * 366 * 86_400_000;
 
 /// A compiled rule and what the program needs to know of it.
 #[derive(Debug)]
@@ -30,6 +30,12 @@ pub(super) struct Compiled {
     pub(super) key: KeyPlan,
     /// For each type that it names, where the parts of the key stand in its events.
     pub(super) dispatch: Vec<(TypeId, Vec<u16>)>,
+    /// Whether one shard judges all its keys.
+    pub(super) pinned: bool,
+    /// The windows that are read when an event of a type is judged.
+    pub(super) reads: Vec<(TypeId, WindowId)>,
+    /// The rules whose alerts it uses.
+    pub(super) uses: Vec<String>,
 }
 
 /// Compiles a rule; none where it has an error.
@@ -39,9 +45,19 @@ pub(super) fn compile(
     tests: &[Collected<'_>],
     conditions: &mut Conditions,
 ) -> Option<Compiled> {
+    compile_with(checker, rule, None, tests, conditions)
+}
+
+/// As [`compile`]; `total` is the window that the word means in a risk.
+pub(super) fn compile_with(
+    checker: &mut Checker,
+    rule: &ast::Rule,
+    total: Option<WindowId>,
+    tests: &[Collected<'_>],
+    conditions: &mut Conditions,
+) -> Option<Compiled> {
     let (errors, excused) = (checker.diagnostics.len(), checker.excused);
-    let sequence = supported(checker, rule)?;
-    let mut builder = Builder::new(checker, rule, sequence);
+    let mut builder = Builder::new(checker, rule, total);
     let compiled = builder.build();
     let compiled = compiled.filter(|_| {
         builder.checker.excused == excused && builder.checker.diagnostics[errors..].iter().all(|d| !is_error(d))
@@ -51,64 +67,76 @@ pub(super) fn compile(
     compiled.map(|made| builder.finish(made))
 }
 
-fn is_error(diagnostic: &Diagnostic) -> bool {
-    diagnostic.severity() == crate::diagnostic::Severity::Error
-}
-
-fn supported<'a>(checker: &mut Checker, rule: &'a ast::Rule) -> Option<&'a Sequence> {
-    let what = match &rule.pattern {
-        Pattern::Sequence(sequence) => return Some(sequence),
-        Pattern::AllOf(_) => "`all of` is",
-        Pattern::EachPair(_) => "`each pair of` is",
-        Pattern::Session(_) => "sessions are",
-    };
-    checker.not_yet(rule.name.span, what);
-    None
+pub(super) fn is_error(diagnostic: &Diagnostic) -> bool {
+    diagnostic.severity() == Severity::Error
 }
 
 /// A rule under compilation.
 pub(super) struct Builder<'a> {
     pub(super) checker: &'a mut Checker,
     pub(super) rule: &'a ast::Rule,
-    sequence: &'a Sequence,
+    pub(super) sequence: Arc<Sequence>,
     pub(super) steps: Steps,
     /// The names and types of the key's parts.
     pub(super) key: Vec<(String, Type)>,
     pub(super) reads: BTreeSet<String>,
     /// The types that the rule names, each once.
     pub(super) types: Vec<TypeId>,
-    unless_types: Vec<Vec<TypeId>>,
-    absence_types: Vec<TypeId>,
+    pub(super) unless_types: Vec<Vec<TypeId>>,
+    pub(super) absence_types: Vec<TypeId>,
+    /// What its conditions ask of the past.
+    pub(super) uses: Vec<PastUse>,
+    session: Option<SessionNames>,
+    /// The key as text, and where it is judged: what tells equal windows from others.
+    identity: String,
+    pub(super) pinned: bool,
+    total: Option<WindowId>,
+    /// How many aggregates its alerts carry.
+    alert_values: usize,
 }
 
 /// What is known of a rule before its captures are final.
 struct Draft {
     steps: Vec<DraftStep>,
+    session: Option<Condition>,
     absence: Option<Absence>,
     unless: Vec<Unless>,
     alert: AlertSpec,
     dispatch: Vec<(TypeId, Vec<u16>)>,
+    reads: Vec<(TypeId, WindowId)>,
     match_hash: [u8; 32],
     version: String,
 }
 
-struct DraftStep {
-    conditions: Vec<Option<Condition>>,
-    independent: bool,
+/// What is known of a step.
+#[derive(Default)]
+pub(super) struct DraftStep {
+    /// For each of its types.
+    pub(super) conditions: Vec<Option<Condition>>,
+    pub(super) independent: bool,
+    pub(super) links: Vec<Link>,
 }
 
 impl<'a> Builder<'a> {
-    fn new(checker: &'a mut Checker, rule: &'a ast::Rule, sequence: &'a Sequence) -> Builder<'a> {
+    pub(super) fn new(checker: &'a mut Checker, rule: &'a ast::Rule, total: Option<WindowId>) -> Builder<'a> {
+        let pinned = checker.relations.is_pinned(&rule.name.node);
+        let place = if pinned { "pinned " } else { "" };
         Builder {
+            identity: format!("{place}{}", fmt::format_keys(&rule.keys)),
+            pinned,
             checker,
             rule,
-            sequence,
+            sequence: Arc::new(super::shape::as_sequence(&rule.pattern)),
             steps: Steps::default(),
             key: Vec::new(),
             reads: BTreeSet::new(),
             types: Vec::new(),
             unless_types: Vec::new(),
             absence_types: Vec::new(),
+            uses: Vec::new(),
+            session: None,
+            total,
+            alert_values: 0,
         }
     }
 
@@ -116,19 +144,36 @@ impl<'a> Builder<'a> {
         self.check_shape();
         self.collect_types();
         self.check_step_names();
+        self.lint();
         let dispatch = self.compile_key();
-        let steps: Vec<DraftStep> = (0..self.sequence.steps.len()).map(|at| self.compile_step(at)).collect();
+        if let ast::Pattern::Session(session) = &self.rule.pattern {
+            self.session = Some(SessionNames::new(session.name.node.clone(), self.types.clone()));
+        }
+        let (steps, decided) = self.compile_steps();
+        let session = self.compile_session();
         let absence = self.compile_absence();
         let unless = (0..self.rule.unless.len()).map(|at| self.compile_unless(at)).collect();
-        let alert = self.compile_alert();
+        let mut alert = self.compile_alert()?;
+        alert.values = self.alert_values(&decided);
+        self.alert_values = alert.values.len();
         self.capture_keys();
+        if let Some(total) = self.total {
+            for path in super::risk::EVIDENCE {
+                self.steps.0[0].capture(path);
+            }
+            self.uses.push(PastUse::Window(total, self.types.first().copied()));
+        }
+        let reads = self.place_past();
+        self.check_renamed_keys();
         let declarations: Vec<String> = self.reads.iter().cloned().collect();
         Some(Draft {
             steps,
+            session,
             absence,
             unless,
-            alert: alert?,
+            alert,
             dispatch: dispatch?,
+            reads,
             match_hash: identity::match_hash(self.rule, &declarations),
             version: identity::version(self.rule, &declarations),
         })
@@ -136,11 +181,11 @@ impl<'a> Builder<'a> {
 
     /// Fixes what is captured, when nothing can read more.
     fn finish(mut self, draft: Draft) -> Compiled {
-        let (rule, sequence) = (self.rule, self.sequence);
-        let within = rule.within.as_ref().map(|within| Within { ms: within.ms });
+        let rule = self.rule;
+        let derived = self.derived();
+        let strategy = self.strategy(draft.session);
         let steps: Vec<Step> =
             draft.steps.into_iter().enumerate().map(|(at, step)| self.finish_step(at, step)).collect();
-        let alone = steps.len() == 1 && !steps[0].is_repeated() && sequence.absence.is_none();
         Compiled {
             rule: Rule {
                 id: RuleId(0),
@@ -148,16 +193,44 @@ impl<'a> Builder<'a> {
                 version: Arc::from(draft.version),
                 match_hash: draft.match_hash,
                 key: KeyId(0),
-                strategy: if alone { Strategy::Filter } else { Strategy::SequenceNfa },
-                every: sequence.every,
+                strategy,
+                level: self.checker.relations.level(&rule.name.node),
+                derived,
+                every: self.sequence.every,
                 steps,
                 absence: draft.absence,
                 unless: draft.unless,
-                within,
+                within: rule.within.as_ref().map(|within| Within { ms: within.ms }),
                 alert: draft.alert,
             },
-            key: KeyPlan { parts: self.key.iter().map(|(name, _)| name.clone()).collect() },
+            key: self.key_plan(),
             dispatch: draft.dispatch,
+            pinned: self.pinned,
+            reads: draft.reads,
+            uses: self.checker.relations.uses(&rule.name.node),
+        }
+    }
+
+    fn strategy(&mut self, condition: Option<Condition>) -> Strategy {
+        match &self.rule.pattern {
+            ast::Pattern::AllOf(_) => Strategy::AllOf,
+            ast::Pattern::EachPair(_) => Strategy::EachPair,
+            ast::Pattern::Session(session) => {
+                let names = self.session.take().expect("made when the conditions were compiled");
+                Strategy::Session(Session {
+                    idle_ms: session.idle.ms,
+                    at_most_ms: session.at_most.as_ref().map(|most| most.ms),
+                    folds: names.folds.into_iter().map(|(_, _, fold)| fold).collect(),
+                    condition,
+                })
+            }
+            ast::Pattern::Sequence(sequence) => match &sequence.steps[0].held {
+                Some(held) => {
+                    Strategy::Held(Held { for_ms: held.duration.ms, gap_ms: held.gap.as_ref().map(|gap| gap.ms) })
+                }
+                None if self.is_one_event() => Strategy::Filter,
+                None => Strategy::SequenceNfa,
+            },
         }
     }
 
@@ -173,234 +246,80 @@ impl<'a> Builder<'a> {
         Step {
             label: Arc::from(label),
             count: count_of(written),
-            or_more: is_or_more(written),
+            // Of a session it is the engine that keeps just the first and last events.
+            or_more: is_or_more(written) && !matches!(self.rule.pattern, ast::Pattern::Session(_)),
             next: written.next,
             guards: names.types.iter().zip(draft.conditions).map(guard).collect(),
             captures: names.captures(),
             independent: draft.independent,
+            links: draft.links,
         }
     }
 
-    // Shape.
-
-    fn check_shape(&mut self) {
-        let sequence = self.sequence;
-        for step in &sequence.steps {
-            self.check_count(step);
-            if let Some(held) = &step.held {
-                self.checker.not_yet(held.duration.span, "`for` after a condition is");
-            }
-        }
-        if sequence.steps.len() > STEPS_MAX {
-            let span = self.rule.name.span;
-            let steps = sequence.steps.len();
-            self.checker.report(
-                Diagnostic::new(Code::RuleLimit, span, format!("a rule has at most {STEPS_MAX} steps"))
-                    .at(format!("{steps} steps"))
-                    .help("write repeated steps as a count: `then 20 login`"),
-            );
-        }
-        self.check_last_step();
-        self.check_within();
-        self.check_absence();
+    /// Whether one event decides.
+    pub(super) fn is_one_event(&self) -> bool {
+        let [step] = self.sequence.steps.as_slice() else { return false };
+        count_of(step) == 1 && !is_or_more(step) && self.sequence.absence.is_none()
     }
 
-    fn check_count(&mut self, step: &ast::Step) {
-        let Some(count) = &step.count else { return };
-        if count.n == 0 || count.n > COUNT_MAX {
-            let help = match count.n {
-                0 => "what must not come is written `then no … within …`, or `unless …`",
-                _ => "the events of a step are kept until it is complete; count fewer",
-            };
-            self.checker.report(
-                Diagnostic::new(Code::BadCount, count.span, "a step counts from 1 to 10,000 events").help(help),
-            );
+    /// Why there is no event at hand when the rule completes, if a timer completes it.
+    pub(super) fn completes_later(&self) -> Option<&'static str> {
+        if self.session.is_some() {
+            return Some("a session is judged when it is over, and no event is at hand then");
         }
-    }
-
-    fn check_last_step(&mut self) {
-        let last = self.sequence.steps.last().expect("a sequence has a step");
-        if let Some(count) = last.count.as_ref().filter(|count| count.or_more) {
-            self.checker.report(
-                Diagnostic::new(Code::OpenEndedLast, count.span, "`or more` has no end in the last step")
-                    .help(format!("the rule completes as soon as there are {}: write `{}`", count.n, count.n))
-                    .fix(count.span, count.n.to_string()),
-            );
-        }
-    }
-
-    fn check_within(&mut self) {
-        let steps = &self.sequence.steps;
-        let several = steps.len() > 1 || steps.iter().any(|step| count_of(step) > 1 || is_or_more(step));
-        match &self.rule.within {
-            Some(within) => self.check_duration(within),
-            None if several => {
-                let last = steps.last().expect("a sequence has a step");
-                let span = last.types.last().expect("a step has a type").span;
-                self.checker.report(
-                    Diagnostic::new(Code::MissingWithin, self.rule.name.span, format!("the rule `{}` has no `within`", self.rule.name.node))
-                        .label(span, "a sequence of two or more events ends here")
-                        .help("add `within 5 minutes` before `alert`: without a bound, what it waits for could never be forgotten"),
-                );
-            }
-            None => {}
-        }
-    }
-
-    fn check_absence(&mut self) {
-        let Some(absence) = &self.sequence.absence else { return };
-        match &absence.within {
-            Some(within) => self.check_duration(within),
-            None => {
-                let span = absence.types[0].span;
-                self.checker.report(
-                    Diagnostic::new(
-                        Code::AbsenceWithin,
-                        span,
-                        format!("`then no {}` does not say how long", absence.types[0].node),
-                    )
-                    .help(format!(
-                        "write `then no {} within 30 minutes`: the alert comes when that time has passed",
-                        absence.types[0].node
-                    )),
-                );
-            }
-        }
-    }
-
-    fn check_duration(&mut self, duration: &Spanned<ast::Duration>) {
-        if duration.ms > DURATION_MS_MAX {
-            self.checker.report(
-                Diagnostic::new(Code::BadDuration, duration.span, "the longest duration is 10 years")
-                    .help("a rule keeps what it waits for as long as this; choose a shorter time"),
-            );
-        }
-    }
-
-    // Types and names.
-
-    fn collect_types(&mut self) {
-        let sequence = self.sequence;
-        for step in &sequence.steps {
-            if self.is_misspelt_keyword(step) {
-                self.steps.0.push(StepNames::new(None, Vec::new(), false));
-                continue;
-            }
-            let types = self.type_ids(&step.types);
-            let repeated = count_of(step) > 1 || is_or_more(step);
-            self.steps.0.push(StepNames::new(step.name.clone(), types, repeated));
-        }
-        self.absence_types = sequence.absence.as_ref().map_or_else(Vec::new, |absence| self.type_ids(&absence.types));
-        self.unless_types = self.rule.unless.iter().map(|unless| self.type_ids(&unless.types)).collect();
-    }
-
-    /// Reports `on evry login`, which is read as a type `evry` with a step called `login`.
-    fn is_misspelt_keyword(&mut self, step: &ast::Step) -> bool {
-        let ([word], Some(name)) = (step.types.as_slice(), &step.name) else { return false };
-        let schema = &self.checker.schema;
-        if schema.type_id(&word.node).is_some() || schema.type_id(&name.node).is_none() {
-            return false;
-        }
-        let types = schema.types.iter().map(|event_type| event_type.name.as_str());
-        let Some(meant @ ("every" | "next")) = closest(&word.node, types.chain(["every", "next"])) else {
-            return false;
-        };
-        self.checker.report(
-            Diagnostic::new(Code::MisspeltKeyword, word.span, format!("`{}` is no keyword", word.node))
-                .at("not a keyword")
-                .label(name.span, "the type of the step's event")
-                .help(format!("did you mean `{meant}`?"))
-                .fix(word.span, meant),
-        );
-        true
-    }
-
-    fn type_ids(&mut self, names: &[Name]) -> Vec<TypeId> {
-        let mut ids = Vec::new();
-        for name in names {
-            match self.checker.type_id(name) {
-                Some(id) if ids.contains(&id) => self.checker.report(
-                    Diagnostic::new(
-                        Code::DuplicateName,
-                        name.span,
-                        format!("`{}` is named twice in this step", name.node),
-                    )
-                    .help(format!("leave one out; two events one after the other are `2 {}`", name.node)),
-                ),
-                Some(id) => ids.push(id),
-                None => {}
-            }
-        }
-        self.types.extend(ids.iter().copied());
-        self.types.sort_unstable();
-        self.types.dedup();
-        ids
-    }
-
-    fn check_step_names(&mut self) {
-        let named = self.sequence.steps.iter().map(|step| &step.name);
-        let absence = self.sequence.absence.iter().map(|absence| &absence.name);
-        let unless = self.rule.unless.iter().map(|unless| &unless.name);
-        let names: Vec<&Name> = named.chain(absence).chain(unless).flatten().collect();
-        for (at, name) in names.iter().enumerate() {
-            if self.checker.is_misread(name) {
-                continue;
-            }
-            if let Some(first) = names[..at].iter().find(|other| other.node == name.node) {
-                self.checker.report(super::duplicate(name, first.span, "step"));
-            }
-            self.check_step_name(name);
-        }
-    }
-
-    fn check_step_name(&mut self, name: &Name) {
-        let is_type = self.checker.schema.type_id(&name.node).is_some();
-        let fields = self.types.iter().flat_map(|id| &self.checker.schema.get(*id).fields);
-        let is_field = fields.clone().any(|field| field.path[0] == name.node);
-        let is_time = name.node == "time";
-        if is_type || is_field || is_time {
-            let what = match (is_type, is_field) {
-                (true, _) => "an event type",
-                (_, true) => "a field",
-                _ => "the event's own time",
-            };
-            self.checker.report(
-                Diagnostic::new(Code::StepName, name.span, format!("`{}` is the name of {what}", name.node)).help(
-                    format!(
-                        "give the step another name, such as `{}1`: `{}.` would mean two things",
-                        name.node, name.node
-                    ),
-                ),
-            );
-        }
+        self.sequence.absence.is_some().then_some("the alert comes when nothing came, and no event is at hand then")
     }
 
     // Conditions.
 
-    fn scope(&mut self, at_hand: Option<AtHand>, bound: usize) -> Scope<'_> {
+    pub(super) fn scope(&mut self, at_hand: Option<AtHand>, bound: usize) -> Scope<'_> {
         let key: &[(String, Type)] = if at_hand.is_none() { &self.key } else { &[] };
         Scope {
             checker: self.checker,
             steps: &mut self.steps,
             at_hand,
             bound,
+            bare: None,
             key,
             reads: &mut self.reads,
-            names_steps: false,
+            named: BTreeSet::new(),
+            identity: &self.identity,
+            pinned: self.pinned,
+            past_allowed: PastAllowed::Yes,
+            uses: &mut self.uses,
+            session: self.session.as_mut(),
+            total: self.total.map(Expr::Window),
+            measured: None,
         }
     }
 
-    fn compile_step(&mut self, at: usize) -> DraftStep {
-        let types = self.steps.0[at].types.clone();
-        let mut independent = true;
-        let mut conditions = Vec::new();
-        for type_id in types {
-            let written = self.sequence.steps[at].condition.as_ref();
-            let mut scope = self.scope(Some(AtHand { type_id, step: Some(at), name: None }), at);
-            conditions.push(written.map(|condition| scope.condition(condition)));
-            independent &= !scope.names_steps;
+    /// The steps, and what decided at the last of them.
+    fn compile_steps(&mut self) -> (Vec<DraftStep>, Vec<PastUse>) {
+        match &self.rule.pattern {
+            ast::Pattern::AllOf(_) => (self.compile_slots(), Vec::new()),
+            ast::Pattern::EachPair(pair) => (self.compile_pair(pair), Vec::new()),
+            ast::Pattern::Sequence(_) | ast::Pattern::Session(_) => {
+                let mut before = 0;
+                let mut steps = Vec::new();
+                for at in 0..self.sequence.steps.len() {
+                    before = self.uses.len();
+                    steps.push(self.compile_step(at));
+                }
+                (steps, self.uses[before..].to_vec())
+            }
         }
-        DraftStep { conditions, independent }
+    }
+
+    pub(super) fn compile_step(&mut self, at: usize) -> DraftStep {
+        let sequence = Arc::clone(&self.sequence);
+        let mut draft = DraftStep { independent: true, ..DraftStep::default() };
+        for type_id in self.steps.0[at].types.clone() {
+            let written = sequence.steps[at].condition.as_ref();
+            let mut scope = self.scope(Some(AtHand { type_id, step: Some(at), name: None }), at);
+            draft.conditions.push(written.map(|condition| scope.condition(condition)));
+            draft.independent &= scope.named.is_empty();
+        }
+        draft
     }
 
     fn guards(&mut self, types: &[TypeId], name: Option<&Name>, condition: Option<&ast::Expr>) -> Vec<StepGuard> {
@@ -415,8 +334,19 @@ impl<'a> Builder<'a> {
         guards
     }
 
+    fn compile_session(&mut self) -> Option<Condition> {
+        let ast::Pattern::Session(session) = &self.rule.pattern else { return None };
+        let written = session.condition.as_ref()?;
+        let bound = self.steps.0.len();
+        let why = self.completes_later();
+        let mut scope = self.scope(None, bound);
+        scope.past_allowed = why.map_or(PastAllowed::Yes, PastAllowed::No);
+        Some(scope.condition(written))
+    }
+
     fn compile_absence(&mut self) -> Option<Absence> {
-        let written = self.sequence.absence.as_ref()?;
+        let sequence = Arc::clone(&self.sequence);
+        let written = sequence.absence.as_ref()?;
         let types = self.absence_types.clone();
         let guards = self.guards(&types, written.name.as_ref(), written.condition.as_ref());
         Some(Absence { guards, within_ms: written.within.as_ref().map_or(0, |within| within.ms) })
@@ -428,140 +358,60 @@ impl<'a> Builder<'a> {
         Unless { guards: self.guards(&types, written.name.as_ref(), written.condition.as_ref()) }
     }
 
-    // The alert.
-
-    fn compile_alert(&mut self) -> Option<AlertSpec> {
-        let written = &self.rule.alert;
-        if let Some(at_most_once) = &written.at_most_once {
-            self.check_duration(at_most_once);
-            if at_most_once.ms == 0 {
-                self.checker.report(
-                    Diagnostic::new(
-                        Code::BadDuration,
-                        at_most_once.span,
-                        "`at most once per` nothing holds nothing back",
-                    )
-                    .help("name a length of time, or remove the clause"),
-                );
-            }
+    /// What an alert says of the past and of the session, beside its events.
+    fn alert_values(&mut self, decided: &[PastUse]) -> Vec<(Arc<str>, Expr)> {
+        if let Some(session) = &self.session {
+            let value = |(at, (text, ..)): (usize, &(String, Type, _))| {
+                let at = u16::try_from(at).expect("a file of 1 MiB holds fewer aggregates");
+                (Arc::from(text.as_str()), Expr::Aggregate(at))
+            };
+            return session.folds.iter().enumerate().map(value).collect();
         }
-        let message = self.compile_message();
-        let score = written.score.as_ref().and_then(|score| self.compile_score(score));
-        Some(AlertSpec {
-            severity: self.compile_severity()?,
-            score,
-            message,
-            targets: written.targets.iter().map(|name| name.node.clone()).collect(),
-            tags: written.tags.iter().map(|name| name.node.clone()).collect(),
-            at_most_once_ms: written.at_most_once.as_ref().map(|duration| duration.ms),
-        })
-    }
-
-    fn compile_severity(&mut self) -> Option<Severity> {
-        let names = Severity::ALL.map(Severity::as_str);
-        let Some(written) = &self.rule.alert.severity else {
-            self.checker.report(
-                Diagnostic::new(
-                    Code::MissingAlert,
-                    self.rule.name.span,
-                    format!("the alert of `{}` has no severity", self.rule.name.node),
-                )
-                .help(format!("write `alert high`; the severities are {}", names.join(", "))),
-            );
-            return None;
-        };
-        let known = Severity::ALL.into_iter().find(|severity| severity.as_str() == written.node);
-        if known.is_none() {
-            let diagnostic =
-                Diagnostic::new(Code::UnknownSeverity, written.span, format!("`{}` is no severity", written.node));
-            let diagnostic = diagnostic.did_you_mean(written.span, &written.node, names);
-            let help = diagnostic.help.clone().unwrap_or(format!("the severities are {}", names.join(", ")));
-            self.checker.report(diagnostic.help(help));
+        if self.completes_later().is_some() {
+            return Vec::new();
         }
-        known
-    }
-
-    fn compile_score(&mut self, score: &Spanned<Number>) -> Option<f64> {
-        let value = match score.node {
-            Number::Integer(n) => n as f64,
-            Number::Float(n) => n,
-        };
-        if !(0.0..=1e9).contains(&value) {
-            self.checker.report(
-                Diagnostic::new(Code::NumberRange, score.span, "a score is from 0 to 1,000,000,000")
-                    .help("a score adds to the risk of its key; leave it out where it should add nothing"),
-            );
-            return None;
-        }
-        Some(value)
-    }
-
-    /// The message; the description where there is none, and else the rule's name.
-    fn compile_message(&mut self) -> Template {
-        let Some(written) = &self.rule.alert.message else {
-            let text = self.rule.description.as_ref().unwrap_or(&self.rule.name);
-            return Template(vec![Part::Text(text.node.clone())]);
-        };
-        let bound = self.steps.0.len();
-        let mut scope = self.scope(None, bound);
-        let part = |part: &TemplatePart| match part {
-            TemplatePart::Text(text) => Part::Text(text.clone()),
-            TemplatePart::Expr(expr) => Part::Value(scope.value(expr).expr),
-        };
-        Template(written.parts.iter().map(part).collect())
+        let windows = &self.checker.past.windows;
+        let value = |id: WindowId| (Arc::clone(&windows[id.index()].plan.name), Expr::Window(id));
+        windows_of(decided).into_iter().chain(self.total).map(value).collect()
     }
 
     // Tests.
 
     fn compile_tests(&mut self, tests: &[Collected<'_>], conditions: &mut Conditions) {
         let bound = self.steps.0.len();
+        // The total of a risk is the last of its alert's values.
+        let total = self.alert_values.checked_sub(1).and_then(|last| u16::try_from(last).ok()).map(Expr::Aggregate);
+        let carried = self.session.as_ref().map_or(0, |session| session.folds.len());
         for (span, condition) in super::tests::conditions_on(tests, &self.rule.name.node) {
             let mut scope = self.scope(None, bound);
+            scope.past_allowed = PastAllowed::No("a test sees what the alert carries");
+            scope.total = scope.total.and(total.clone());
             let compiled = scope.condition(condition);
             conditions.insert(span, compiled);
+            self.refuse_uncarried(span, carried);
         }
     }
 }
 
-impl Checker {
-    /// Whether this step's name is the type of an event, after a misspelt keyword that is told of already.
-    fn is_misread(&self, name: &Name) -> bool {
-        let explained = |diagnostic: &Diagnostic| {
-            diagnostic.code == Code::MisspeltKeyword && diagnostic.labels.iter().any(|label| label.span == name.span)
-        };
-        self.diagnostics.iter().any(explained)
-    }
-
-    /// A declared event type by its name. Reports an unknown one.
-    pub(super) fn type_id(&mut self, name: &Name) -> Option<TypeId> {
-        let id = self.schema.type_id(&name.node);
-        if id.is_none() {
-            self.unknown_type(&name.node, name.span);
-        }
-        id
-    }
-
-    fn unknown_type(&mut self, name: &str, span: Span) {
-        if self.is_dropped(name) {
-            return;
-        }
-        if self.names.rules.contains_key(name) {
-            self.not_yet(span, "a rule's alerts as events are");
-            return;
-        }
-        let known: Vec<&str> = self.schema.types.iter().map(|event_type| event_type.name.as_str()).collect();
-        let diagnostic = Diagnostic::new(Code::UnknownEvent, span, format!("no event `{name}` is declared"))
-            .help(format!("declare it: `event {name} user_id text, …`"))
-            .did_you_mean(span, name, known);
-        self.report(diagnostic);
+impl Builder<'_> {
+    /// Refuses an aggregate of a session that a test asks for and its alert does not carry.
+    fn refuse_uncarried(&mut self, span: Span, carried: usize) {
+        let Some(session) = &mut self.session else { return };
+        let Some((text, ..)) = session.folds.get(carried) else { return };
+        let diagnostic = Diagnostic::new(Code::BadArguments, span, format!("the alert does not carry `{text}`"))
+            .help("an alert carries the aggregates that its rule reads: let the rule's `where` or message name it too");
+        session.folds.truncate(carried);
+        self.checker.report(diagnostic);
     }
 }
 
-fn count_of(step: &ast::Step) -> u32 {
+/// How often a step is to be fulfilled.
+pub(super) fn count_of(step: &ast::Step) -> u32 {
     let n = step.count.as_ref().map_or(1, |count| count.n.clamp(1, COUNT_MAX));
     u32::try_from(n).expect("clamped")
 }
 
-fn is_or_more(step: &ast::Step) -> bool {
+/// Whether it goes on taking events.
+pub(super) fn is_or_more(step: &ast::Step) -> bool {
     step.count.as_ref().is_some_and(|count| count.or_more)
 }

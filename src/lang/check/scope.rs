@@ -9,6 +9,9 @@ use std::collections::BTreeSet;
 use crate::diagnostic::{Code, Diagnostic, Span};
 use crate::lang::ast::Path;
 use crate::lang::check::Checker;
+use crate::lang::check::measure::Measured;
+use crate::lang::check::past::{PastAllowed, PastUse};
+use crate::lang::check::session::SessionNames;
 use crate::lang::check::steps::{Found, Steps};
 use crate::lang::types::Type;
 use crate::program::{Expr, StepId};
@@ -33,12 +36,36 @@ pub(super) struct Scope<'a> {
     pub(super) at_hand: Option<AtHand>,
     /// How many steps have taken their events before this place.
     pub(super) bound: usize,
+    /// Whose field a bare name is where it is not that of the event at hand: in conditions on several slots.
+    pub(super) bare: Option<Bare>,
     /// The names of the key's parts, in a message; empty elsewhere, where a key part is a field like others.
     pub(super) key: &'a [(String, Type)],
     /// The declarations of the fields that the rule has read so far: `login.country text`.
     pub(super) reads: &'a mut BTreeSet<String>,
-    /// Whether what was checked names a step.
-    pub(super) names_steps: bool,
+    /// The steps that what was checked names.
+    pub(super) named: BTreeSet<usize>,
+    /// The rule's `for each`, and whether one shard judges it: what tells equal windows from others.
+    pub(super) identity: &'a str,
+    pub(super) pinned: bool,
+    /// Whether windows and `is new` can stand here.
+    pub(super) past_allowed: PastAllowed,
+    /// The windows and novelties that were used.
+    pub(super) uses: &'a mut Vec<PastUse>,
+    /// The session whose events aggregates can be over.
+    pub(super) session: Option<&'a mut SessionNames>,
+    /// What `total` means, in a risk.
+    pub(super) total: Option<Expr>,
+    /// What names mean in a measure.
+    pub(super) measured: Option<Measured<'a>>,
+}
+
+/// Whose field a bare name is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Bare {
+    /// Of this step's event.
+    Step(usize),
+    /// Nobody's: each field is written with a name before it.
+    Refused,
 }
 
 /// What a dotted name means.
@@ -62,6 +89,9 @@ pub(super) enum Who {
 impl Scope<'_> {
     /// What a dotted name means here; its problem is reported where it means nothing.
     pub(super) fn resolve(&mut self, path: &Path) -> Option<Meaning> {
+        if self.measured.is_some() {
+            return self.measured_name(path);
+        }
         let (first, rest) = path.segments.split_first().expect("a path has a segment");
         match self.step_called(&first.node, first.span)? {
             Some(_) if rest.is_empty() && self.own_field(path).is_none() => return Some(Meaning::Event),
@@ -85,7 +115,20 @@ impl Scope<'_> {
             return Some(Meaning::Value(self.key[part].1.clone(), Expr::Key(part_index)));
         }
         let names: Vec<&str> = path.segments.iter().map(|segment| segment.node.as_str()).collect();
-        let who = if self.at_hand.is_some() { Who::AtHand } else { Who::Step(self.bound.checked_sub(1)?) };
+        if let (Some(total), ["total"]) = (&self.total, names.as_slice()) {
+            return Some(Meaning::Value(Type::Number, total.clone()));
+        }
+        let who = match self.bare {
+            Some(Bare::Refused) => {
+                self.bare_field(path);
+                return None;
+            }
+            Some(Bare::Step(step)) if self.at_hand.as_ref().is_none_or(|at_hand| at_hand.step != Some(step)) => {
+                Who::Step(step)
+            }
+            _ if self.at_hand.is_some() => Who::AtHand,
+            _ => Who::Step(self.bound.checked_sub(1)?),
+        };
         if self.type_of(who, &names).is_none() && !rest.is_empty() && !self.starts_field(who, &first.node) {
             self.unknown_step(&first.node, first.span);
             return None;
@@ -128,7 +171,7 @@ impl Scope<'_> {
                 Expr::Field(self.slot(at_hand.type_id, path))
             }
             Who::Step(step) => {
-                self.names_steps = true;
+                self.named.insert(step);
                 let id = StepId(u8::try_from(step).expect("steps are limited"));
                 if event_time {
                     return Expr::CapturedTime(id);
@@ -284,6 +327,20 @@ impl Scope<'_> {
             None => diagnostic.help(format!("it has {}", list(&fields))),
         };
         self.checker.report(diagnostic);
+    }
+
+    fn bare_field(&mut self, path: &Path) {
+        let name = |at: usize| match &self.steps.0[at].name {
+            Some(name) => name.node.clone(),
+            None => {
+                self.steps.0[at].types.first().map_or_else(String::new, |id| self.checker.schema.get(*id).name.clone())
+            }
+        };
+        let (left, right, field) = (name(0), name(1), path.dotted());
+        self.checker.report(
+            Diagnostic::new(Code::UnknownStep, path.span(), format!("`{field}` does not say of which of the two"))
+                .help(format!("write `{left}.{field}` or `{right}.{field}`")),
+        );
     }
 
     fn repeated_step(&mut self, step: usize, path: &[&str], span: Span) {

@@ -23,6 +23,16 @@ impl Slots {
         u16::try_from(slot).expect("a file of 1 MiB declares fewer fields")
     }
 
+    /// Room for a type that was declared later.
+    pub(super) fn declare(&mut self) {
+        self.fields.push(Vec::new());
+    }
+
+    /// The fields of a type that have a slot, in the order of their slots.
+    pub(super) fn fields(&self, type_id: TypeId) -> &[usize] {
+        &self.fields[type_id.index()]
+    }
+
     /// By type, the declared fields in the order of their slots.
     pub(super) fn into_fields(self) -> Vec<Vec<usize>> {
         self.fields

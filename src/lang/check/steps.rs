@@ -18,6 +18,8 @@ pub(super) struct StepNames {
     pub(super) repeated: bool,
     /// The dotted paths that are captured of its events.
     captures: Vec<String>,
+    /// How many of them the alert shows; what comes after is for other rules.
+    shown: Option<usize>,
 }
 
 /// The positive steps of a rule.
@@ -35,7 +37,7 @@ pub(super) enum Found {
 
 impl StepNames {
     pub(super) fn new(name: Option<ast::Name>, types: Vec<TypeId>, repeated: bool) -> StepNames {
-        StepNames { name, types, repeated, captures: Vec::new() }
+        StepNames { name, types, repeated, captures: Vec::new(), shown: None }
     }
 
     /// Whether it goes by this name: its own, or its type's where it has none.
@@ -57,7 +59,14 @@ impl StepNames {
 
     /// What is captured, in order.
     pub(super) fn captures(&self) -> Vec<Capture> {
-        self.captures.iter().map(|path| Capture { path: Arc::from(path.as_str()) }).collect()
+        let shown = self.shown.unwrap_or(self.captures.len());
+        let capture = |(at, path): (usize, &String)| Capture { path: Arc::from(path.as_str()), shown: at < shown };
+        self.captures.iter().enumerate().map(capture).collect()
+    }
+
+    /// From now on what is captured is for other rules, and the alert does not show it.
+    pub(super) fn hide_further(&mut self) {
+        self.shown.get_or_insert(self.captures.len());
     }
 
     /// Where each captured field stands in an event of one of its types.

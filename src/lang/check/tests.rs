@@ -152,6 +152,16 @@ impl Checker {
     fn test_event(&mut self, event: &TestEvent) -> TestCase {
         let mut body = Map::new();
         if let Some(type_id) = self.type_id(&event.event_type) {
+            if self.relations.is_derived(type_id) {
+                let (name, span) = (&event.event_type.node, event.event_type.span);
+                let diagnostic = Diagnostic::new(
+                    Code::TestValue,
+                    span,
+                    format!("`{name}` is a rule: its alerts come by themselves"),
+                )
+                .help("write the events that make the rule alert");
+                self.report(diagnostic);
+            }
             for (path, value) in &event.fields {
                 self.test_field(type_id, path, value, &mut body);
             }

@@ -1,9 +1,7 @@
 //! Expressions and templates on one line, with the brackets that are needed and those that help.
 
 use super::value::{self, Place, joined, name, path};
-use crate::lang::ast::{
-    Arithmetic, Call, Compare, Expr, ExprKind, InSet, Number, Spanned, Template, TemplatePart, Window,
-};
+use crate::lang::ast::{Arithmetic, Call, Expr, ExprKind, InSet, Number, Spanned, Template, TemplatePart, Window};
 
 /// How tightly an expression holds together, the loosest first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -97,7 +95,9 @@ fn write(out: &mut String, expr: &Expr) {
         }
         ExprKind::Compare(op, left, right) => {
             operand(out, left, Bond::Sum);
-            out.push_str(compare(op.node));
+            out.push(' ');
+            out.push_str(op.node.as_str());
+            out.push(' ');
             operand(out, right, Bond::Sum);
         }
         ExprKind::And(left, right) => {
@@ -143,6 +143,13 @@ fn quantity(out: &mut String, number: Number, unit: Option<&Spanned<crate::lang:
     }
 }
 
+/// A call on one line.
+pub(super) fn call(call: &Call) -> String {
+    let mut out = String::new();
+    write_call(&mut out, call);
+    out
+}
+
 fn write_call(out: &mut String, call: &Call) {
     out.push_str(&name(&call.function, Place::Value));
     out.push('(');
@@ -166,17 +173,6 @@ fn write_call(out: &mut String, call: &Call) {
             out.push_str(" over the last ");
             out.push_str(&n.to_string());
         }
-    }
-}
-
-fn compare(op: Compare) -> &'static str {
-    match op {
-        Compare::Is => " is ",
-        Compare::IsNot => " is not ",
-        Compare::Less => " < ",
-        Compare::LessOrEqual => " <= ",
-        Compare::Greater => " > ",
-        Compare::GreaterOrEqual => " >= ",
     }
 }
 

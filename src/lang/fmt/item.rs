@@ -105,16 +105,33 @@ fn filled(w: &mut Writer<'_>, indent: usize, parts: &[String]) {
 fn lookup(w: &mut Writer<'_>, word: &str, lookup: &Lookup, start: usize) {
     let topic = if lookup.from_topic { "topic " } else { "" };
     let (from, key) = (text(&lookup.from), path(&lookup.key, Place::Name));
-    w.line(0, start, &format!("{word} {} from {topic}{from} key {key}", name(&lookup.name, Place::Name)));
+    let head = format!("{word} {} from {topic}{from} key {key}", name(&lookup.name, Place::Name));
+    let columns = joined(&lookup.columns, |column| field_decl(column, false));
+    let one_line = format!("{head} with {columns}");
+    if lookup.columns.is_empty() {
+        w.line(0, start, &head);
+    } else if fits(0, &one_line) {
+        w.line(0, start, &one_line);
+    } else {
+        w.line(0, start, &head);
+        let mut columns: Vec<String> = lookup.columns.iter().map(|column| field_decl(column, false)).collect();
+        columns[0].insert_str(0, "with ");
+        filled(w, 2, &columns);
+    }
 }
 
-fn for_each(w: &mut Writer<'_>, keys: &[KeyPart]) {
-    let Some(first) = keys.first() else { return };
+fn for_each(w: &mut Writer<'_>, parts: &[KeyPart]) {
+    let Some(first) = parts.first() else { return };
+    w.line(2, start_of(first.path.span()), &keys(parts));
+}
+
+/// A key as a clause; nothing where there is none.
+pub(super) fn keys(parts: &[KeyPart]) -> String {
     let part = |key: &KeyPart| {
         let own = path(&key.path, Place::Value);
         if key.renamed.is_empty() { own } else { format!("{own} ({})", joined(&key.renamed, |p| path(p, Place::Name))) }
     };
-    w.line(2, start_of(first.path.span()), &format!("for each {}", joined(keys, part)));
+    if parts.is_empty() { String::new() } else { format!("for each {}", joined(parts, part)) }
 }
 
 fn write_sequence(w: &mut Writer<'_>, sequence: &Sequence) {
@@ -224,9 +241,9 @@ fn listed(w: &mut Writer<'_>, start: usize, head: &str, parts: &[String]) {
 }
 
 fn each_pair(w: &mut Writer<'_>, pair: &EachPair) {
-    let side = |(event, step): &(Name, Option<Name>)| types_and_name(std::slice::from_ref(event), step.as_ref());
+    let side = |(types, step): &(Vec<Name>, Option<Name>)| types_and_name(types, step.as_ref());
     let head = format!("on each pair of {}, {}", side(&pair.left), side(&pair.right));
-    with_condition(w, start_of(pair.left.0.span), &head, pair.condition.as_ref(), "");
+    with_condition(w, first_start(&pair.left.0), &head, pair.condition.as_ref(), "");
 }
 
 fn write_session(w: &mut Writer<'_>, session: &Session) {
@@ -332,7 +349,8 @@ fn measure_item(w: &mut Writer<'_>, measure: &Measure, span: Span) {
     }
 }
 
-fn measure_window(window: &MeasureWindow) -> String {
+/// The window of a measure.
+pub(super) fn measure_window(window: &MeasureWindow) -> String {
     match window {
         MeasureWindow::Every { over, every } => format!("over {} every {}", duration(*over), duration(*every)),
         MeasureWindow::Last(n) => format!("over the last {n}"),

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use crate::lang::ast::{Duration, KindName, Literal, Number, Path, Unit};
 use crate::lang::words::{CONSTANTS, ITEM_WORDS, KEYWORDS, RESERVED, is_unreadable};
+use crate::program;
 
 /// What may stand at a place, and so which words need quotes there.
 #[derive(Clone, Copy, PartialEq)]
@@ -88,34 +89,14 @@ pub(super) fn number(number: Number) -> String {
     }
 }
 
-/// The units of durations: their length, name and short name.
-const UNITS: [(i64, &str, &str); 5] = [
-    (86_400_000, "day", "d"),
-    (3_600_000, "hour", "h"),
-    (60_000, "minute", "m"),
-    (1_000, "second", "s"),
-    (1, "ms", "ms"),
-];
-
-/// The largest unit that is whole, days from two days up.
-fn whole_unit(ms: i64) -> (i64, &'static str, &'static str) {
-    let fits = |unit: i64| ms > 0 && ms % unit == 0 && (unit < 86_400_000 || ms >= 2 * unit);
-    UNITS
-        .into_iter()
-        .find(|(unit, ..)| fits(*unit))
-        .map_or((0, "second", "s"), |(unit, long, short)| (ms / unit, long, short))
-}
-
 /// `24 hours`, `5 minutes`, `250 ms`
 pub(super) fn duration(duration: Duration) -> String {
-    let (n, unit, _) = whole_unit(duration.ms);
-    let plural = if n == 1 || unit == "ms" { "" } else { "s" };
-    format!("{n} {unit}{plural}")
+    program::duration(duration.ms)
 }
 
 /// `4 m`, as tests write it.
 pub(super) fn short_duration(duration: Duration) -> String {
-    let (n, _, unit) = whole_unit(duration.ms);
+    let (n, _, unit) = program::whole_unit(duration.ms);
     format!("{n} {unit}")
 }
 

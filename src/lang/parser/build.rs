@@ -140,12 +140,14 @@ impl<'a> Builder<'a> {
 
     fn lookup_decl(&mut self, pair: Pair<'_>) -> Lookup {
         let (mut name, mut from, mut key, mut from_topic) = (None, None, None, false);
+        let mut columns = Vec::new();
         for part in pair.into_inner() {
             match part.as_rule() {
                 Rule::name => name = Some(self.name(&part)),
                 Rule::kw_topic => from_topic = true,
                 Rule::text => from = Some(self.text(part)),
                 Rule::path => key = Some(self.path(part)),
+                Rule::field => columns.push(self.field(part)),
                 _ => {}
             }
         }
@@ -154,6 +156,7 @@ impl<'a> Builder<'a> {
             from_topic,
             from: from.expect("the grammar demands a text"),
             key: key.expect("the grammar demands a key"),
+            columns,
         }
     }
 
@@ -223,8 +226,8 @@ impl<'a> Builder<'a> {
         for part in pair.into_inner() {
             match part.as_rule() {
                 Rule::pair_side => {
-                    let mut names = part.into_inner().map(|name| self.name(&name));
-                    sides.push((names.next().expect("the grammar puts the type first"), names.next()));
+                    let side = self.step(part, false);
+                    sides.push((side.types, side.name));
                 }
                 Rule::condition => condition = Some(self.condition(part)),
                 _ => {}
@@ -378,14 +381,7 @@ impl<'a> Builder<'a> {
     }
 
     fn alert(&mut self, pair: Pair<'_>) -> Alert {
-        let mut alert = Alert {
-            severity: None,
-            score: None,
-            message: None,
-            targets: Vec::new(),
-            tags: Vec::new(),
-            at_most_once: None,
-        };
+        let mut alert = Alert::default();
         let mut last = (0, "");
         for part in pair.into_inner() {
             let Some(place) = alert_place(part.as_rule()) else { continue };

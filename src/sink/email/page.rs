@@ -55,7 +55,11 @@ pub(super) fn alert(record: &AlertRecord) -> Page {
         notice: None,
         facts: alert_facts(record),
         sections: alert_sections(record),
-        footer: format!("Alert {} by version {} of the rule.", record.alert_id, record.version),
+        footer: if record.is_measure() {
+            format!("Measurement {} by version {} of the measure.", record.alert_id, record.version)
+        } else {
+            format!("Alert {} by version {} of the rule.", record.alert_id, record.version)
+        },
     }
 }
 
@@ -63,7 +67,9 @@ fn alert_facts(record: &AlertRecord) -> Vec<(String, String)> {
     let mut facts: Vec<(String, String)> =
         record.key.iter().take(FIELDS_MAX).map(|(name, value)| (name.clone(), shown(value))).collect();
     facts.push(fact("when", &record.time));
-    if record.started != record.time {
+    if let Some(window) = &record.window {
+        facts.push(fact("window", &format!("{} to {}", window.start, window.end)));
+    } else if record.started != record.time {
         facts.push(fact("first event", &record.started));
     }
     if let Some(score) = record.score {
@@ -84,9 +90,13 @@ fn alert_sections(record: &AlertRecord) -> Vec<Section> {
     if record.events.len() > EVENTS_MAX {
         events.push(left_out(record.events.len() - EVENTS_MAX, "events"));
     }
-    let mut sections = vec![Section { title: "Why: the events that matched".to_owned(), items: events }];
+    let mut sections = Vec::new();
+    if !record.is_measure() {
+        sections.push(Section { title: "Why: the events that matched".to_owned(), items: events });
+    }
     if !record.values.is_empty() {
-        let values = Item { head: "at the time of the alert".to_owned(), details: details(&record.values) };
+        let head = if record.is_measure() { "of the window" } else { "at the time of the alert" };
+        let values = Item { head: head.to_owned(), details: details(&record.values) };
         sections.push(Section { title: "Figures".to_owned(), items: vec![values] });
     }
     sections

@@ -295,11 +295,11 @@ impl<M: Mailer, I: AlertInbox, D: DeadLetter> Runner<M, I, D> {
         }
     }
 
-    /// Addressed to this sink or to all, and bad enough. A severity that is none of ours is never too low.
+    /// Addressed to this sink or to all, and bad enough, which measurements need not be. A severity that is none of ours
+    /// is never too low.
     fn is_for_us(&self, record: &AlertRecord) -> bool {
-        let addressed = record.to.is_empty() || record.to.contains(&self.name);
         let too_low = self.min_severity.zip(parse_severity(&record.severity)).is_some_and(|(least, is)| is < least);
-        addressed && !too_low
+        record.is_for(&self.name) && (record.is_measure() || !too_low)
     }
 
     fn post_digests(&mut self) {

@@ -4,10 +4,10 @@
 use super::streams::UNIT_MS;
 use super::tape::Tape;
 use super::tree::{
-    among, boolean, calculate, call, compare, duration, expr, field, integer, is_missing, measured, negate, not,
-    number, over_window, text,
+    among, boolean, calculate, call, compare, duration, expr, field, in_list, integer, is_missing, lookup, measured,
+    negate, not, number, over_window, percentile, text,
 };
-use super::types;
+use super::{lookups, types};
 use crate::lang::ast::{Arithmetic, Compare, Duration, Expr, ExprKind, Spanned, Unit, Window};
 
 /// A step that a condition can name.
@@ -23,9 +23,13 @@ pub(super) struct Sight {
     pub(super) types: Vec<&'static str>,
     /// What its own step is called.
     pub(super) own: Option<&'static str>,
+    /// Whether its fields must be written with that name.
+    pub(super) by_name: bool,
     pub(super) earlier: Vec<Visible>,
     /// Whether it may look at windows.
     pub(super) windows: bool,
+    /// Whether it may look at lists and tables.
+    pub(super) lookups: bool,
 }
 
 /// A condition; the simplest is one comparison.
@@ -46,6 +50,9 @@ fn atom(tape: &mut Tape, sight: &Sight) -> Expr {
     if sight.windows && tape.percent(50) {
         return windowed(tape, sight);
     }
+    if sight.lookups && tape.percent(60) {
+        return looked_up(tape, sight);
+    }
     let family = tape.below(20);
     let of_step = (family >= 9 && !sight.earlier.is_empty()).then(|| about_step(tape, sight)).flatten();
     match family {
@@ -64,7 +71,7 @@ impl Sight {
     /// A field of the event at hand, bare or by its step's name.
     fn own(&self, tape: &mut Tape, path: &str) -> Expr {
         match self.own {
-            Some(name) if tape.percent(15) => field(&format!("{name}.{path}")),
+            Some(name) if self.by_name || tape.percent(15) => field(&format!("{name}.{path}")),
             _ => field(path),
         }
     }
@@ -193,6 +200,32 @@ fn of_others(tape: &mut Tape, sight: &Sight) -> Expr {
     }
 }
 
+/// `ip in bad_ips`, `shops[device.id].risk is "high"`.
+fn looked_up(tape: &mut Tape, sight: &Sight) -> Expr {
+    let negated = tape.percent(30);
+    match tape.below(8) {
+        0 => in_list(sight.own(tape, "card"), negated, lookups::CARDS),
+        1 if sight.has("ip") => in_list(sight.own(tape, "ip"), negated, lookups::IPS),
+        1 | 2 => in_list(sight.own(tape, "country"), negated, lookups::CARDS),
+        3 => compare(lookup(lookups::SHOPS, sight.own(tape, "device.id"), "risk"), equality(tape), text("high")),
+        4 => {
+            let limit = lookup(lookups::SHOPS, sight.own(tape, "device.id"), "limit");
+            compare(sight.own(tape, "amount"), order(tape), limit)
+        }
+        5 => compare(lookup(lookups::LANDS, sight.own(tape, "country"), "rank"), any_order(tape), integer(1)),
+        6 => {
+            let land = lookup(lookups::SHOPS, sight.own(tape, "device.id"), "land");
+            compare(lookup(lookups::LANDS, land, "rank"), order(tape), integer(1))
+        }
+        _ => is_missing(lookup(lookups::LANDS, sight.own(tape, "country"), "rank"), negated),
+    }
+}
+
+/// A condition on an earlier step; `None` where there is none, and where the chosen one does not fit.
+pub(super) fn about(tape: &mut Tape, sight: &Sight) -> Option<Expr> {
+    if sight.earlier.is_empty() { None } else { about_step(tape, sight) }
+}
+
 /// A condition on an earlier step; `None` where the chosen one does not fit.
 fn about_step(tape: &mut Tape, sight: &Sight) -> Option<Expr> {
     let step = &sight.earlier[tape.below(sight.earlier.len())];
@@ -260,8 +293,18 @@ fn some_duration(tape: &mut Tape) -> Spanned<Duration> {
     duration(tape.pick(&[3, 1, 2, 5, 10]) * UNIT_MS)
 }
 
-/// An aggregate over a window, of a type that the rule names, or `is new`.
+/// An aggregate over a window, or `is new`.
 fn windowed(tape: &mut Tape, sight: &Sight) -> Expr {
+    if !tape.percent(16) {
+        return aggregated(tape, sight);
+    }
+    let path = tape.pick(&["device.id", "country", "n"]);
+    let operand = sight.own(tape, path);
+    expr(ExprKind::IsNew { operand, over: some_duration(tape) })
+}
+
+/// A comparison of an aggregate over a window, of a type that the rule names.
+pub(super) fn aggregated(tape: &mut Tape, sight: &Sight) -> Expr {
     let types: Vec<&str> =
         sight.types.iter().chain(sight.earlier.iter().flat_map(|step| &step.types)).copied().collect();
     let of = tape.pick(&types);
@@ -283,22 +326,23 @@ fn windowed(tape: &mut Tape, sight: &Sight) -> Expr {
         8 => compare(sight.own(tape, "country"), equality(tape), over("first", "country")),
         9 => compare(over("last", "n"), any_order(tape), integer(1)),
         _ => {
-            let path = tape.pick(&["device.id", "country", "n"]);
-            let operand = sight.own(tape, path);
-            expr(ExprKind::IsNew { operand, over: some_duration(tape) })
+            let (path, constant) = tape.pick(&[("amount", "1"), ("n", "1"), ("country", "FR")]);
+            let constant = constant.parse().map_or_else(|_| text(constant), integer);
+            let of_values = percentile(tape.pick(&[50, 25, 90, 0, 100]), field(&format!("{of}.{path}")), window);
+            compare(of_values, order(tape), constant)
         }
     }
 }
 
-fn equality(tape: &mut Tape) -> Compare {
+pub(super) fn equality(tape: &mut Tape) -> Compare {
     tape.pick(&[Compare::Is, Compare::IsNot])
 }
 
-fn order(tape: &mut Tape) -> Compare {
+pub(super) fn order(tape: &mut Tape) -> Compare {
     tape.pick(&[Compare::GreaterOrEqual, Compare::Greater, Compare::LessOrEqual, Compare::Less])
 }
 
-fn any_order(tape: &mut Tape) -> Compare {
+pub(super) fn any_order(tape: &mut Tape) -> Compare {
     if tape.percent(30) { equality(tape) } else { order(tape) }
 }
 

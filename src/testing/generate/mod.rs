@@ -4,13 +4,21 @@
 //! - `tree`       short ways to write parts of a syntax tree;
 //! - `types`      the event types that all rules and streams share;
 //! - `conditions` random conditions over the fields and steps in sight;
-//! - `rules`      random rules, always such that a checker accepts them;
+//! - `rules`      random rules over sequences, always such that a checker accepts them;
+//! - `patterns`   the same over `all of`, `each pair of` and sessions;
+//! - `derived`    rules over each other's alerts, and risks;
+//! - `measures`   measures;
+//! - `lookups`    lists and tables with their contents, and rules that look them up;
 //! - `streams`    random events: ties, exact edges, missing and wrong fields;
 //! - `tally`      what occurred, so that a test can assert that its cases say something.
 //!
 //! The domains are tiny on purpose: what never collides never alerts.
 
 mod conditions;
+mod derived;
+mod lookups;
+mod measures;
+mod patterns;
 mod rules;
 mod streams;
 mod tally;
@@ -22,17 +30,20 @@ use std::fmt;
 
 use proptest::prelude::*;
 
+use self::rules::{Manner, NAMES};
 pub use self::tally::Tally;
 use self::tape::Tape;
-use super::oracle::TestEvent;
+use super::oracle::{Tables, TestEvent};
 use crate::lang::ast;
 
 /// A file of rules and a stream to judge by them. Printed as a person would write it down: the rules as text, the
 /// events one a line.
 #[derive(Clone)]
 pub struct Case {
-    /// The declarations and one to three rules.
+    /// The declarations and some rules.
     pub file: ast::File,
+    /// What the lists and tables from files hold; every column has a declared kind.
+    pub tables: Tables,
     /// The events, ordered by time.
     pub events: Vec<TestEvent>,
 }
@@ -40,6 +51,9 @@ pub struct Case {
 impl fmt::Debug for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", crate::lang::fmt::format(&self.file, ""))?;
+        for (name, rows) in &self.tables {
+            rows.iter().try_for_each(|(key, row)| writeln!(f, "{name} {key} {row}"))?;
+        }
         self.events.iter().enumerate().try_for_each(|(index, event)| {
             let TestEvent { event_type, time_ms, body, .. } = event;
             writeln!(f, "{index:>2} at {time_ms} {event_type} {body}")
@@ -49,7 +63,7 @@ impl fmt::Debug for Case {
 
 /// Valid rule files: the declarations and one to three rules.
 pub fn rules() -> impl Strategy<Value = ast::File> {
-    Tape::any(RULE_CHOICES).prop_map(|mut tape| rules::file(&mut tape, false))
+    Tape::any(RULE_CHOICES).prop_map(|mut tape| rules::file(&mut tape, &Manner::plain()))
 }
 
 /// Streams of 0 to 60 events, of all types alike.
@@ -60,21 +74,61 @@ pub fn streams() -> impl Strategy<Value = Vec<TestEvent>> {
 
 /// Rules with a stream that is mostly of the types that they name, so that about half of all cases alert.
 pub fn case() -> impl Strategy<Value = Case> {
-    case_with(false)
+    case_of(|tape| rules::file(tape, &Manner::plain()))
 }
 
 /// The same with rules that also look at windows: aggregates over time and over the last N, `is new`, `where c for D`.
 pub fn windowed_case() -> impl Strategy<Value = Case> {
-    case_with(true)
+    case_of(|tape| rules::file(tape, &Manner::windowed()))
 }
 
-fn case_with(windows: bool) -> impl Strategy<Value = Case> {
+/// Rules over `all of` and `each pair of`.
+pub fn unordered_case() -> impl Strategy<Value = Case> {
+    case_of(|tape| {
+        let count = tape.pick(&[1, 1, 2]);
+        let manner = if tape.percent(40) { Manner::windowed() } else { Manner::plain() };
+        let rules = NAMES[..count].iter().map(|name| patterns::unordered(tape, name, &manner));
+        rules::with_declarations(rules.map(ast::Item::Rule).collect::<Vec<_>>())
+    })
+}
+
+/// Rules over sessions.
+pub fn session_case() -> impl Strategy<Value = Case> {
+    case_of(|tape| {
+        let count = tape.pick(&[1, 1, 2]);
+        let rules = NAMES[..count].iter().map(|name| patterns::session(tape, name, &Manner::plain()));
+        rules::with_declarations(rules.map(ast::Item::Rule).collect::<Vec<_>>())
+    })
+}
+
+/// Two to four rules over each other's alerts, with windows over alerts, and risks.
+pub fn derived_case() -> impl Strategy<Value = Case> {
+    case_of(derived::file)
+}
+
+/// Measures, some over alerts.
+pub fn measure_case() -> impl Strategy<Value = Case> {
+    case_of(measures::file)
+}
+
+/// Rules that look lists and tables up, one of which changes with the stream.
+pub fn lookup_case() -> impl Strategy<Value = Case> {
+    let tapes = (event_tapes(), Tape::any(RULE_CHOICES), Tape::any(STREAM_CHOICES), Tape::any(TABLE_CHOICES));
+    tapes.prop_map(|(events, mut rule, mut stream, mut tables)| {
+        let file = lookups::file(&mut rule);
+        let mostly: Vec<&str> = rules::named_types(&file).into_iter().chain([lookups::LANDS]).collect();
+        let events = streams::stream(&mut stream, events, &mostly);
+        Case { file, tables: lookups::contents(&mut tables), events }
+    })
+}
+
+fn case_of(file: impl Fn(&mut Tape) -> ast::File) -> impl Strategy<Value = Case> {
     // In the order in which proptest shrinks: with few events left, the rule shrinks fast.
     let tapes = (event_tapes(), Tape::any(RULE_CHOICES), Tape::any(STREAM_CHOICES));
     tapes.prop_map(move |(events, mut rule, mut stream)| {
-        let file = rules::file(&mut rule, windows);
+        let file = file(&mut rule);
         let events = streams::stream(&mut stream, events, &rules::named_types(&file));
-        Case { file, events }
+        Case { file, tables: Tables::new(), events }
     })
 }
 
@@ -85,6 +139,7 @@ fn event_tapes() -> impl Strategy<Value = Vec<Tape>> {
 /// Enough for three rules of average size; what a rule asks for beyond the end of its tape is the simplest.
 const RULE_CHOICES: usize = 240;
 const STREAM_CHOICES: usize = 4;
+const TABLE_CHOICES: usize = 12;
 const EVENT_CHOICES: usize = 32;
 
 #[cfg(test)]
@@ -109,13 +164,48 @@ mod tests {
         assert!(tally.share_alerting() >= 0.3, "{tally:?}");
     }
 
+    #[test]
+    fn unordered_cases_alert_often_and_hold_every_construct() {
+        let tally = tally(&unordered_case());
+        assert_eq!(tally.absent_unordered(), [""; 0], "{tally:?}");
+        assert!(tally.share_alerting() >= 0.4, "{tally:?}");
+    }
+
+    #[test]
+    fn session_cases_alert_often_and_hold_every_construct() {
+        let tally = tally(&session_case());
+        assert_eq!(tally.absent_sessions(), [""; 0], "{tally:?}");
+        assert!(tally.share_alerting() >= 0.4, "{tally:?}");
+    }
+
+    #[test]
+    fn derived_cases_alert_often_and_hold_every_construct() {
+        let tally = tally(&derived_case());
+        assert_eq!(tally.absent_derived(), [""; 0], "{tally:?}");
+        assert!(tally.share_alerting() >= 0.4, "{tally:?}");
+    }
+
+    #[test]
+    fn measure_cases_emit_often_and_hold_every_construct() {
+        let tally = tally(&measure_case());
+        assert_eq!(tally.absent_measures(), [""; 0], "{tally:?}");
+        assert!(tally.share_alerting() >= 0.4, "{tally:?}");
+    }
+
+    #[test]
+    fn lookup_cases_alert_often_and_hold_every_construct() {
+        let tally = tally(&lookup_case());
+        assert_eq!(tally.absent_lookups(), [""; 0], "{tally:?}");
+        assert!(tally.share_alerting() >= 0.4, "{tally:?}");
+    }
+
     fn tally(cases: &impl Strategy<Value = Case>) -> Tally {
         let mut runner = TestRunner::deterministic();
         let mut tally = Tally::default();
         for _ in 0..2000 {
             let case = cases.new_tree(&mut runner).expect("no case is rejected").current();
-            let alerts = evaluate(std::slice::from_ref(&case.file), &case.events, End::LastEvent);
-            tally.add(&case, alerts.len());
+            let alerts = evaluate(std::slice::from_ref(&case.file), &case.events, &case.tables, End::LastEvent);
+            tally.add(&case, &alerts);
         }
         tally
     }
@@ -132,12 +222,19 @@ mod tests {
     #[test]
     fn every_file_reads_back_from_its_text() {
         let mut runner = TestRunner::deterministic();
-        for _ in 0..500 {
-            let file = rules().new_tree(&mut runner).expect("no file is rejected").current();
-            let text = crate::lang::fmt::format(&file, "");
+        let assert_reads_back = |file: &ast::File| {
+            let text = crate::lang::fmt::format(file, "");
             let (read, diagnostics) = crate::lang::parse(crate::diagnostic::FileId::default(), &text);
             assert!(diagnostics.is_empty(), "{text}: {diagnostics:?}");
             assert_eq!(read.items, file.items, "{text}");
+        };
+        for _ in 0..200 {
+            assert_reads_back(&rules().new_tree(&mut runner).expect("no file is rejected").current());
+            assert_reads_back(&unordered_case().new_tree(&mut runner).expect("no case is rejected").current().file);
+            assert_reads_back(&session_case().new_tree(&mut runner).expect("no case is rejected").current().file);
+            assert_reads_back(&derived_case().new_tree(&mut runner).expect("no case is rejected").current().file);
+            assert_reads_back(&measure_case().new_tree(&mut runner).expect("no case is rejected").current().file);
+            assert_reads_back(&lookup_case().new_tree(&mut runner).expect("no case is rejected").current().file);
         }
     }
 }

@@ -12,62 +12,104 @@ use crate::lang::ast::{
     Unless,
 };
 
-/// The declarations and one to three rules.
-pub(super) fn file(tape: &mut Tape, windows: bool) -> File {
-    let rules = tape.pick(&[1, 1, 1, 2, 3]);
-    let rules = (1..=rules).map(|number| Item::Rule(rule(tape, number, windows)));
-    let rules: Vec<Item> = rules.collect();
-    File { items: types::declarations().chain(rules).map(spanned).collect(), ..File::default() }
+/// The names of rules.
+pub(super) const NAMES: [&str; 4] = ["rule_1", "rule_2", "rule_3", "rule_4"];
+
+/// What rules may be about.
+#[derive(Clone)]
+pub(super) struct Manner {
+    /// The types that they may name.
+    pub(super) pool: Vec<&'static str>,
+    pub(super) windows: bool,
+    pub(super) lookups: bool,
+    /// Whether they have one or two steps, so that they alert often.
+    pub(super) short: bool,
 }
 
-/// The types that the file's rules name.
-pub(super) fn named_types(file: &File) -> Vec<&str> {
-    let mut types = BTreeSet::new();
-    for item in &file.items {
-        let Item::Rule(rule) = &item.node else { continue };
-        let Pattern::Sequence(sequence) = &rule.pattern else { continue };
-        let named = sequence.steps.iter().map(|step| &step.types);
-        let named = named.chain(sequence.absence.iter().map(|absence| &absence.types));
-        let named = named.chain(rule.unless.iter().map(|unless| &unless.types));
-        types.extend(named.flatten().map(|name| name.node.as_str()));
+impl Manner {
+    pub(super) fn plain() -> Manner {
+        Manner { pool: RULED.to_vec(), windows: false, lookups: false, short: false }
     }
-    types.into_iter().collect()
+
+    pub(super) fn windowed() -> Manner {
+        Manner { windows: true, ..Manner::plain() }
+    }
+}
+
+/// The declarations and one to three rules.
+pub(super) fn file(tape: &mut Tape, manner: &Manner) -> File {
+    let rules = tape.pick(&[1, 1, 1, 2, 3]);
+    let rules: Vec<Item> = NAMES[..rules].iter().map(|name| Item::Rule(rule(tape, name, manner))).collect();
+    with_declarations(rules)
+}
+
+/// The declarations, then these.
+pub(super) fn with_declarations(items: impl IntoIterator<Item = Item>) -> File {
+    File { items: types::declarations().chain(items).map(spanned).collect(), ..File::default() }
+}
+
+/// The types that the file's rules and measures name, without those of alerts.
+pub(super) fn named_types(file: &File) -> Vec<&str> {
+    let named = file.items.iter().flat_map(|item| match &item.node {
+        Item::Rule(rule) => {
+            let unless = rule.unless.iter().flat_map(|unless| &unless.types);
+            pattern_types(&rule.pattern).into_iter().chain(unless).collect()
+        }
+        Item::Measure(measure) => measure.types.iter().collect(),
+        _ => Vec::new(),
+    });
+    let named: BTreeSet<&str> = named.map(|name| name.node.as_str()).collect();
+    named.into_iter().filter(|name| !NAMES.contains(name)).collect()
+}
+
+fn pattern_types(pattern: &Pattern) -> Vec<&Name> {
+    match pattern {
+        Pattern::Sequence(sequence) => {
+            let steps = sequence.steps.iter().flat_map(|step| &step.types);
+            steps.chain(sequence.absence.iter().flat_map(|absence| &absence.types)).collect()
+        }
+        Pattern::AllOf(all) => all.slots.iter().flat_map(|slot| &slot.types).collect(),
+        Pattern::EachPair(pair) => pair.left.0.iter().chain(&pair.right.0).collect(),
+        Pattern::Session(session) => session.types.iter().collect(),
+    }
 }
 
 /// What a clause waits for, before it has a condition: conditions need to know what all clauses are called.
 #[derive(Clone)]
-struct Shape {
-    next: bool,
-    count: Option<Count>,
-    types: Vec<&'static str>,
-    name: Option<&'static str>,
+pub(super) struct Shape {
+    pub(super) next: bool,
+    pub(super) count: Option<Count>,
+    pub(super) types: Vec<&'static str>,
+    pub(super) name: Option<&'static str>,
 }
 
 impl Shape {
-    fn types(&self) -> Vec<Name> {
+    pub(super) fn types(&self) -> Vec<Name> {
         self.types.iter().map(|event_type| name(event_type)).collect()
     }
 
-    fn name(&self) -> Option<Name> {
+    pub(super) fn name(&self) -> Option<Name> {
         self.name.map(name)
     }
 }
 
 /// All clauses of a rule: the steps, then `unless`, then `then no`.
-struct Shapes {
-    all: Vec<Shape>,
-    steps: usize,
-    unless: usize,
-    absence: bool,
+pub(super) struct Shapes {
+    pub(super) all: Vec<Shape>,
+    pub(super) steps: usize,
+    pub(super) unless: usize,
+    pub(super) absence: bool,
     /// Whether conditions may look at windows.
-    windows: bool,
+    pub(super) windows: bool,
+    /// Whether conditions may look at lists and tables.
+    pub(super) lookups: bool,
 }
 
 impl Shapes {
-    fn new(tape: &mut Tape, windows: bool) -> Shapes {
+    fn new(tape: &mut Tape, manner: &Manner) -> Shapes {
         // Few types a rule: steps that could take each other's events are where engines go wrong.
-        let palette = [(); 3].map(|()| tape.pick(&RULED));
-        let steps = tape.pick(&[1, 2, 2, 2, 3, 3, 4]);
+        let palette = [(); 3].map(|()| tape.pick(&manner.pool));
+        let steps = if manner.short { tape.pick(&[1, 1, 2, 2]) } else { tape.pick(&[1, 2, 2, 2, 3, 3, 4]) };
         let absence = tape.percent(30);
         let counts: Vec<Option<Count>> = (1..=steps).map(|number| count(tape, number == steps)).collect();
         let several = steps > 1 || counts[0].is_some();
@@ -81,11 +123,17 @@ impl Shapes {
             types: some_types(tape, &palette),
             name: Some(name).filter(|_| tape.percent(60)),
         });
-        Shapes { all: all.collect(), steps, unless, absence, windows }
+        let &Manner { windows, lookups, .. } = manner;
+        Shapes { all: all.collect(), steps, unless, absence, windows, lookups }
+    }
+
+    /// The types of all clauses.
+    pub(super) fn types(&self) -> Vec<&'static str> {
+        self.all.iter().flat_map(|shape| shape.types.iter().copied()).collect()
     }
 
     /// What a clause is called in conditions: its name; or its type, if that says which clause is meant.
-    fn called(&self, at: usize) -> Option<&'static str> {
+    pub(super) fn called(&self, at: usize) -> Option<&'static str> {
         let shape = &self.all[at];
         let unnamed = |other: &&Shape| other.name.is_none() && other.types.contains(&shape.types[0]);
         let by_type = shape.types.len() == 1 && self.all.iter().filter(unnamed).count() == 1;
@@ -94,6 +142,11 @@ impl Shapes {
 
     /// What the condition of a clause can name: its own event, and earlier steps.
     fn sight(&self, at: usize) -> Sight {
+        self.sight_with(at, 0..at.min(self.steps))
+    }
+
+    /// What a condition can name: its own event, and these steps.
+    pub(super) fn sight_with(&self, at: usize, steps: impl IntoIterator<Item = usize>) -> Sight {
         let visible = |at: usize| {
             let Shape { types, count, .. } = &self.all[at];
             Some(Visible { name: self.called(at)?, types: types.clone(), repeated: count.is_some() })
@@ -101,8 +154,10 @@ impl Shapes {
         Sight {
             types: self.all[at].types.clone(),
             own: self.called(at),
-            earlier: (0..at.min(self.steps)).filter_map(visible).collect(),
+            by_name: false,
+            earlier: steps.into_iter().filter_map(visible).collect(),
             windows: self.windows,
+            lookups: self.lookups,
         }
     }
 
@@ -113,7 +168,8 @@ impl Shapes {
     }
 }
 
-fn rule(tape: &mut Tape, number: usize, windows: bool) -> Rule {
+/// A rule over a sequence.
+pub(super) fn rule(tape: &mut Tape, called: &str, manner: &Manner) -> Rule {
     // Short decisions first: what a short tape leaves out is the tail of the conditions.
     let every = tape.percent(40);
     let at_most_once = tape.percent(25).then(|| units(tape, 12));
@@ -121,7 +177,7 @@ fn rule(tape: &mut Tape, number: usize, windows: bool) -> Rule {
     let quiet = units(tape, 5);
     let bounded = tape.percent(50);
     let keys = tape.below(20);
-    let shapes = Shapes::new(tape, windows);
+    let shapes = Shapes::new(tape, manner);
     let steps: Vec<Step> = (0..shapes.steps).map(|at| step(tape, &shapes, at)).collect();
     let unless = (0..shapes.unless).map(|at| unless(tape, &shapes, shapes.steps + at)).collect();
     let absence = shapes.absence.then(|| absence(tape, &shapes, quiet));
@@ -129,28 +185,33 @@ fn rule(tape: &mut Tape, number: usize, windows: bool) -> Rule {
     let several = steps.len() > 1 || steps[0].count.is_some();
     let optional = absence.is_some() && bounded;
     Rule {
-        name: name(&format!("rule_{number}")),
+        name: name(called),
         description: None,
-        keys: key_parts(keys, &shapes),
+        keys: key_parts(keys, &shapes.types()),
         // A rule of one event makes a run that completes at once, with `every` and without.
         pattern: Pattern::Sequence(Sequence { every: every && (several || absence.is_some()), steps, absence }),
         unless,
         within: (several || optional).then_some(within),
-        alert: Alert {
-            severity: Some(name("high")),
-            score: None,
-            message: None,
-            targets: Vec::new(),
-            tags: Vec::new(),
-            at_most_once,
-        },
+        alert: alert(at_most_once),
+    }
+}
+
+/// A plain alert.
+pub(super) fn alert(at_most_once: Option<Spanned<Duration>>) -> Alert {
+    Alert {
+        severity: Some(name("high")),
+        score: None,
+        message: None,
+        targets: Vec::new(),
+        tags: Vec::new(),
+        at_most_once,
     }
 }
 
 /// No key, one, a nested one, two; `user` is renamed where the rule names the type that calls it otherwise.
-fn key_parts(choice: usize, shapes: &Shapes) -> Vec<KeyPart> {
+pub(super) fn key_parts(choice: usize, types: &[&str]) -> Vec<KeyPart> {
     let plain = |field: &str| KeyPart { path: path(field), renamed: Vec::new() };
-    let otherwise = shapes.all.iter().any(|shape| shape.types.contains(&RENAMED.0));
+    let otherwise = types.contains(&RENAMED.0);
     let renamed = otherwise.then(|| path(&format!("{}.{}", RENAMED.0, RENAMED.1)));
     let user = KeyPart { path: path("user"), renamed: renamed.into_iter().collect() };
     match choice {
@@ -182,7 +243,7 @@ fn held(tape: &mut Tape) -> Held {
     Held { duration: units(tape, 3), gap: tape.percent(40).then(|| units(tape, 3)) }
 }
 
-fn unless(tape: &mut Tape, shapes: &Shapes, at: usize) -> Unless {
+pub(super) fn unless(tape: &mut Tape, shapes: &Shapes, at: usize) -> Unless {
     let shape = &shapes.all[at];
     Unless { types: shape.types(), name: shape.name(), condition: shapes.condition(tape, at) }
 }
@@ -203,7 +264,7 @@ fn count(tape: &mut Tape, last: bool) -> Option<Count> {
     }
 }
 
-fn some_types(tape: &mut Tape, palette: &[&'static str]) -> Vec<&'static str> {
+pub(super) fn some_types(tape: &mut Tape, palette: &[&'static str]) -> Vec<&'static str> {
     let first = tape.pick(palette);
     let mut types = vec![first];
     if tape.percent(20) {
@@ -212,7 +273,7 @@ fn some_types(tape: &mut Tape, palette: &[&'static str]) -> Vec<&'static str> {
     types
 }
 
-fn units(tape: &mut Tape, most: usize) -> Spanned<Duration> {
+pub(super) fn units(tape: &mut Tape, most: usize) -> Spanned<Duration> {
     let units = i64::try_from(tape.below(most) + 1).expect("a small number");
     duration(units * UNIT_MS)
 }

@@ -77,6 +77,9 @@ fn declared(tape: &mut Tape, path: &str, kind: &str, keys: usize) -> Json {
     match (path, kind) {
         ("user" | "sender.id", _) => json!(["u1", "u2", "u3", "u4"][tape.below(keys)]),
         ("card", _) => json!(tape.pick(&["c1", "c1", "c2"])),
+        ("code", _) => json!(tape.pick(&["DE", "FR", "fr"])),
+        ("op", _) => json!(tape.pick(&["update", "create", "delete"])),
+        ("rank" | "before.rank", _) => json!(tape.pick(&[1, 2, 0])),
         ("device.id", _) => json!(tape.pick(&["d1", "d1", "d2"])),
         (_, "text") => json!(tape.pick(&["DE", "DE", "FR", "FR", "fr", "é"])),
         // A JSON integer is a number too.

@@ -60,6 +60,17 @@ pub(super) fn over_window(function: &str, arg: Expr, condition: Option<Expr>, wi
     expr(ExprKind::Call(Call { function: name(function), args: vec![arg], condition, window }))
 }
 
+/// `count(purchase where c)`, `count()`.
+pub(super) fn aggregate(function: &str, args: Vec<Expr>, condition: Option<Expr>) -> Expr {
+    expr(ExprKind::Call(Call { function: name(function), args, condition, window: None }))
+}
+
+/// `percentile(90, purchase.amount) over 10 minutes`.
+pub(super) fn percentile(p: i64, arg: Expr, window: Window) -> Expr {
+    let window = Some(spanned(window));
+    expr(ExprKind::Call(Call { function: name("percentile"), args: vec![integer(p), arg], condition: None, window }))
+}
+
 pub(super) fn compare(left: Expr, operator: Compare, right: Expr) -> Expr {
     expr(ExprKind::Compare(spanned(operator), left, right))
 }
@@ -78,6 +89,15 @@ pub(super) fn not(c: Expr) -> Expr {
 
 pub(super) fn among(operand: Expr, negated: bool, values: Vec<Expr>) -> Expr {
     expr(ExprKind::In { operand, negated, set: InSet::Values(values) })
+}
+
+pub(super) fn in_list(operand: Expr, negated: bool, list: &str) -> Expr {
+    expr(ExprKind::In { operand, negated, set: InSet::List(name(list)) })
+}
+
+/// `merchants[merchant.id].risk`.
+pub(super) fn lookup(table: &str, key: Expr, column: &str) -> Expr {
+    expr(ExprKind::Lookup { table: name(table), key, field: path(column) })
 }
 
 pub(super) fn is_missing(operand: Expr, negated: bool) -> Expr {

@@ -1,5 +1,6 @@
 //! The event types that all generated rules and streams share.
 
+use super::lookups;
 use super::tree::{name, path, spanned};
 use crate::lang::ast::{EventDecl, FieldDecl, Item, KindName};
 
@@ -30,6 +31,9 @@ pub(super) fn fields(event_type: &str) -> Vec<(&'static str, &'static str)> {
     const IP: (&str, &str) = ("ip", "ip");
     const SEEN: (&str, &str) = ("seen", "time");
     const TAGS: (&str, &str) = ("tags", "list of text");
+    if event_type == lookups::LANDS {
+        return lookups::CHANGE.to_vec();
+    }
     let own: &[(&str, &str)] = match event_type {
         "login" => &[USER, IP, PLACE, SEEN, TAGS],
         "failed" => &[USER, IP, SEEN],
@@ -56,7 +60,7 @@ pub(super) fn declarations() -> impl Iterator<Item = Item> {
     })
 }
 
-fn kind_name(kind: &str) -> KindName {
+pub(super) fn kind_name(kind: &str) -> KindName {
     match kind.strip_prefix("list of ") {
         Some(of) => KindName::ListOf(Box::new(kind_name(of))),
         None => KindName::Named(kind.to_owned()),

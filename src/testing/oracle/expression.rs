@@ -4,15 +4,25 @@ use std::cmp::Ordering;
 
 use super::value::{Val, ip, time};
 use super::world::World;
-use super::{aggregate, function, names, window};
-use crate::lang::ast::{Arithmetic, Call, Compare, Expr, ExprKind, InSet, Number, Path, Unit};
+use super::{aggregate, function, names, table, window};
+use crate::lang::ast::{Arithmetic, Call, Compare, Expr, ExprKind, InSet, Name, Number, Path, Unit};
 
 /// A step that expressions can name, with the events that a run has of it.
+#[derive(Clone, Copy)]
 pub(super) struct StepEvents<'a> {
     pub(super) name: &'a str,
     /// Whether it has a count.
     pub(super) repeated: bool,
     pub(super) events: &'a [usize],
+    /// Of a session its types: `s.X` is its events of one of them.
+    pub(super) types: &'a [Name],
+}
+
+impl<'a> StepEvents<'a> {
+    /// A step that takes one event, or has none yet.
+    pub(super) fn single(name: &'a str, events: &'a [usize]) -> StepEvents<'a> {
+        StepEvents { name, repeated: false, events, types: &[] }
+    }
 }
 
 /// What the names in a condition mean.
@@ -20,14 +30,25 @@ pub(super) struct Scope<'a> {
     pub(super) world: &'a World<'a>,
     /// The event at hand: "a bare field is the field of the event being tested".
     pub(super) event: usize,
+    /// The event as of which windows and tables are: the one at hand, but for a condition that had to wait for it.
+    pub(super) now: usize,
     /// The name of the step whose condition this is: it means the event at hand.
     pub(super) own: Option<&'a str>,
     pub(super) steps: Vec<StepEvents<'a>>,
     /// This key's events up to and including the one at hand, in order: what windows are over.
     pub(super) seen: &'a [usize],
+    /// Of a measure, the events in the window: what aggregates are over.
+    pub(super) measured: Option<&'a [usize]>,
+    /// Names that mean no field: the `total` of a risk.
+    pub(super) known: &'a [(String, Val)],
 }
 
-impl Scope<'_> {
+impl<'a> Scope<'a> {
+    /// That of an event alone.
+    pub(super) fn of(world: &'a World<'a>, event: usize, seen: &'a [usize]) -> Scope<'a> {
+        Scope { world, event, now: event, own: None, steps: Vec::new(), seen, measured: None, known: &[] }
+    }
+
     pub(super) fn value(&self, expr: &Expr) -> Val {
         match &*expr.node {
             ExprKind::Number(number, unit) => constant(*number, unit.as_ref().map(|unit| unit.node)),
@@ -47,8 +68,14 @@ impl Scope<'_> {
             }
             ExprKind::IsMissing { operand, negated } => Val::Boolean(self.value(operand).is_missing() != *negated),
             ExprKind::IsNew { operand, over } => Val::Boolean(window::is_new(self, operand, over.node)),
-            ExprKind::In { set: InSet::List(_), .. } | ExprKind::Lookup { .. } => {
-                panic!("the reference evaluator does not know lists and tables")
+            // A comparison too: false where x is missing, negated or not.
+            ExprKind::In { operand, negated, set: InSet::List(list) } => {
+                let value = self.value(operand);
+                let found = table::holds(self.world, list, &value, self.now);
+                Val::Boolean(!value.is_missing() && found != *negated)
+            }
+            ExprKind::Lookup { table, key, field } => {
+                table::column(self.world, table, &self.value(key), field, self.now)
             }
         }
     }
@@ -60,6 +87,9 @@ impl Scope<'_> {
     /// "A bare field is the field of the event being tested; `a.field` is the field of the earlier step `a`." "The
     /// first part of a dotted name is a step if there is one."
     fn field(&self, path: &Path) -> Val {
+        if let Some((_, value)) = self.known.iter().find(|(name, _)| *name == path.dotted()) {
+            return value.clone();
+        }
         let path = names(path);
         if let [first, field @ ..] = &path[..]
             && !field.is_empty()
@@ -76,10 +106,9 @@ impl Scope<'_> {
     /// each event is judged alone.
     pub(super) fn step(&self, name: &str) -> Option<StepEvents<'_>> {
         if self.own == Some(name) {
-            return Some(StepEvents { name: self.own?, repeated: false, events: std::slice::from_ref(&self.event) });
+            return Some(StepEvents::single(self.own?, std::slice::from_ref(&self.event)));
         }
-        let step = self.steps.iter().find(|step| step.name == name)?;
-        Some(StepEvents { name: step.name, repeated: step.repeated, events: step.events })
+        self.steps.iter().find(|step| step.name == name).copied()
     }
 
     fn call(&self, call: &Call) -> Val {

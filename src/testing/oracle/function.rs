@@ -67,7 +67,7 @@ pub(super) fn speed(scope: &Scope, call: &Call) -> Val {
     if from.is_missing() || to.is_missing() {
         return Val::Missing;
     }
-    let ms = scope.world.events[a].time_ms.abs_diff(scope.world.events[b].time_ms);
+    let ms = scope.world.time(a).abs_diff(scope.world.time(b));
     let km = distance_km(&from, &to);
     match ms {
         0 if km > 0.0 => Val::Number(f64::INFINITY),

@@ -5,23 +5,41 @@
 //! the compiler or the engine.
 //!
 //! - `world`      the declarations and the stream;
+//! - `stream`     what rules see, in order: events and other rules' alerts;
 //! - `value`      values, read from JSON and compared;
 //! - `expression` the value of an expression in its scope;
 //! - `function`   the functions that expressions call;
 //! - `aggregate`  the aggregates, over a step's events;
 //! - `window`     the same over windows of time, and `is new`;
+//! - `derived`    rules as event types;
+//! - `judge`      one rule over the stream, key by key;
+//! - `step`       what the patterns have in common;
+//! - `sequence`   the runs of a sequence over the events of one key;
 //! - `held`       `where c for D`;
-//! - `sequence`   the runs of one rule over the events of one key.
+//! - `all_of`     one of each slot;
+//! - `pair`       every combination of two;
+//! - `session`    events without a long silence between them;
+//! - `table`      lists and tables, and when they hold what;
+//! - `risk`       the sum of an entity's scores;
+//! - `measure`    aggregates emitted by window.
 //!
-//! What it does not do: check a file (it takes for granted that the checker accepts it), and judge measures and risks,
-//! which it passes over. On `all of`, `each pair of`, sessions, percentiles, lists, tables and rules over other rules'
-//! alerts it panics rather than guess.
+//! What it does not do: check a file (it takes for granted that the checker accepts it), and write messages and ids.
 
 mod aggregate;
+mod all_of;
+mod derived;
 mod expression;
 mod function;
 mod held;
+mod judge;
+mod measure;
+mod pair;
+mod risk;
 mod sequence;
+mod session;
+mod step;
+mod stream;
+mod table;
 mod value;
 mod window;
 mod world;
@@ -31,7 +49,10 @@ mod tests;
 
 use serde_json::Value as Json;
 
-use self::value::Val;
+use self::judge::Sent;
+use self::stream::Occurrence;
+pub use self::stream::Source;
+pub use self::table::Tables;
 use self::world::World;
 use crate::lang::ast;
 
@@ -57,161 +78,116 @@ pub enum End {
     Flush,
 }
 
-/// What an alert must say.
+/// What an alert must say, or a measure.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Match {
-    /// The rule.
+    /// The rule, the risk or the measure.
     pub rule: String,
     /// The parts of the key, each with its name.
     pub key: Vec<(String, Json)>,
     /// When it alerts.
     pub time_ms: i64,
-    /// The time of the first matched event.
+    /// The time of the first matched event; of a measure the start of its window.
     pub started_ms: i64,
-    /// All matched events in order: the step's name, or its number from 1, and the index into the stream.
-    pub events: Vec<(String, usize)>,
+    /// All matched events in order: the step's name, or its number from 1, and what it took. Of a measure none.
+    pub events: Vec<(String, Source)>,
+    /// Of a measure its window, in ms.
+    pub window: Option<(i64, i64)>,
+    /// Values beside: the counts of steps with `or more` and of sessions, the total of a risk, and what a measure
+    /// emits, with the rank.
+    pub values: Vec<(String, Json)>,
     /// How many alerts of the rule and key were suppressed since the last one that was sent.
     pub suppressed_before: u64,
 }
 
 impl Match {
-    /// The index of the first matched event.
-    pub fn first(&self) -> usize {
-        self.events.first().expect("a match has an event").1
+    /// The index of the first matched event; of an alert, that of its completing event.
+    pub fn first(&self) -> Option<usize> {
+        self.events.first().map(|(_, source)| source.event())
     }
 
     /// The index of the last matched event; for a final `then no` the last positive one.
-    pub fn last(&self) -> usize {
-        self.events.last().expect("a match has an event").1
+    pub fn last(&self) -> Option<usize> {
+        self.events.last().map(|(_, source)| source.event())
     }
 }
 
-/// The alerts of all rules of the files over a stream, ordered by alert time, completing event, rule name, first
-/// event (section 6).
-///
-/// # Panics
-/// Where a rule uses what the module's description leaves out.
-pub fn evaluate(files: &[ast::File], events: &[TestEvent], end: End) -> Vec<Match> {
-    let world = World::new(files, events);
-    let mut matches: Vec<Match> = rules(files).flat_map(|rule| judge_rule(&world, rule, end)).collect();
-    let arrival = Arrival::new(events);
-    matches.sort_by(|a, b| {
-        let order = |m: &Match| (m.time_ms, arrival.place(m.last()), m.rule.clone(), arrival.place(m.first()));
-        order(a).cmp(&order(b))
-    });
-    matches
-}
-
-fn rules(files: &[ast::File]) -> impl Iterator<Item = &ast::Rule> {
-    files.iter().flat_map(|file| &file.items).filter_map(|item| match &item.node {
-        ast::Item::Rule(rule) => Some(rule),
-        _ => None,
-    })
-}
-
-/// Event-time order, "and equal times keep arrival order" (section 3).
-struct Arrival {
-    order: Vec<usize>,
-}
-
-impl Arrival {
-    fn new(events: &[TestEvent]) -> Arrival {
-        let mut order: Vec<usize> = (0..events.len()).collect();
-        order.sort_by_key(|&event| events[event].time_ms);
-        Arrival { order }
-    }
-
-    /// Where an event stands in the order.
-    fn place(&self, event: usize) -> usize {
-        self.order.iter().position(|&e| e == event).expect("every event stands in the order")
-    }
-}
-
-fn judge_rule(world: &World, rule: &ast::Rule, end: End) -> Vec<Match> {
+/// What all rules, risks and measures of the files say about a stream, ordered by time, completing event, rule name,
+/// first event (section 6), measures last. What is equal in all of that comes in the order in which it is found, but
+/// for the ranks of a measure, which are in order: a comparison has to order it by something else, as ids do.
+pub fn evaluate(files: &[ast::File], events: &[TestEvent], tables: &Tables, end: End) -> Vec<Match> {
     // Section 5: "Every event with a time moves the watermark and the end of the input, also of types that no rule
     // names, undeclared, or without key", and the input is complete up to its last event time.
-    let last = world.events.iter().map(|event| event.time_ms).max();
+    let last = events.iter().map(|event| event.time_ms).max();
     let complete_to = match end {
         End::LastEvent => last.unwrap_or(i64::MIN),
         End::Flush => i64::MAX,
     };
-    let mut matches = Vec::new();
-    for (key, events) in by_key(world, rule) {
-        let found = sequence::matches(world, rule, &events, complete_to);
-        let found = found.into_iter().map(|found| Match {
-            rule: rule.name.node.clone(),
-            key: named_key(rule, &key),
-            time_ms: found.time_ms,
-            started_ms: world.events[found.events[0].1].time_ms,
-            events: found.events,
-            suppressed_before: 0,
-        });
-        matches.extend(suppress(rule, found.collect()));
+    let mut world = World::new(files, events, tables);
+    let mut sent = Vec::new();
+    for rules in by_level(&world, files) {
+        let of_level: Vec<(&ast::Rule, Sent)> = rules
+            .iter()
+            .flat_map(|(level, rule)| {
+                judge::sent(&world, rule, *level, complete_to).into_iter().map(|sent| (*rule, sent))
+            })
+            .collect();
+        for (rule, alert) in &of_level {
+            world.stream.push(occurrence(&world, rule, alert));
+        }
+        world.stream.sort_by(|a, b| a.order.cmp(&b.order));
+        sent.extend(of_level);
     }
+    let risks = items(files, |item| if let ast::Item::Risk(risk) = item { Some(risk) } else { None });
+    let risks: Vec<Match> = risks.flat_map(|risk| risk::alerts(&world, risk, &sent)).collect();
+    let measures = items(files, |item| if let ast::Item::Measure(measure) = item { Some(measure) } else { None });
+    let measures = measures.flat_map(|measure| measure::emitted(&world, measure, complete_to));
+    let alerts = sent.into_iter().map(|(_, sent)| sent.said);
+    in_order(&world, alerts.chain(risks).chain(measures).collect())
+}
+
+/// The items of one sort.
+fn items<'a, T: 'a>(
+    files: &'a [ast::File],
+    of: impl Fn(&'a ast::Item) -> Option<&'a T>,
+) -> impl Iterator<Item = &'a T> {
+    files.iter().flat_map(|file| &file.items).filter_map(move |item| of(&item.node))
+}
+
+/// The rules, level by level, so that the alerts that a rule sees are known before it is judged.
+fn by_level<'a>(world: &World, files: &'a [ast::File]) -> Vec<Vec<(usize, &'a ast::Rule)>> {
+    let mut levels: Vec<Vec<(usize, &ast::Rule)>> = Vec::new();
+    for rule in derived::rules(files) {
+        let level = derived::level(world, files, rule);
+        levels.resize(levels.len().max(level + 1), Vec::new());
+        levels[level].push((level, rule));
+    }
+    levels
+}
+
+/// "A rule's name can be used as an event type by another rule (its alerts, with the fields of the completing event,
+/// the alert's time)" (section 3).
+fn occurrence<'a>(world: &World<'a>, rule: &'a ast::Rule, alert: &Sent) -> Occurrence<'a> {
+    let completing = &world.stream[alert.last];
+    let (rule_name, time_ms) = (rule.name.node.clone(), alert.said.time_ms);
+    Occurrence {
+        event_type: &rule.name.node,
+        time_ms,
+        body: completing.body,
+        source: Source::Alert { rule: rule_name, time_ms, last: completing.source.event() },
+        place: completing.place,
+        order: alert.order.clone(),
+    }
+}
+
+fn in_order(world: &World, mut matches: Vec<Match>) -> Vec<Match> {
+    let place = |event: Option<usize>| {
+        let found = |event| world.stream.iter().find(|occurrence| occurrence.source == Source::Event(event));
+        event.map(|event| found(event).expect("every event is in the stream").place)
+    };
+    // Measures come after all alerts of their time.
+    matches.sort_by_cached_key(|m| (m.time_ms, m.window.is_some(), place(m.last()), m.rule.clone(), place(m.first())));
     matches
-}
-
-/// "The events that a rule sees are, for each key, the events of the types it names, in event-time order; equal times
-/// keep arrival order" (section 3).
-fn by_key(world: &World, rule: &ast::Rule) -> Vec<(Vec<Val>, Vec<usize>)> {
-    let named = sequence::named_types(world, rule);
-    let declared = |name: &&str| world.schema.type_id(name).is_some();
-    assert!(named.iter().all(declared), "rule {}: the reference evaluator knows declared types only", rule.name.node);
-    let mut keys: Vec<(Vec<Val>, Vec<usize>)> = Vec::new();
-    for event in Arrival::new(world.events).order {
-        if !named.contains(&world.events[event].event_type.as_str()) {
-            continue;
-        }
-        // Section 2: "An event whose key field is missing is not seen by that rule"; "any part missing hides the
-        // event".
-        let Some(key) = key_of(world, rule, event) else { continue };
-        match keys.iter_mut().find(|(known, _)| same_key(known, &key)) {
-            Some((_, events)) => events.push(event),
-            None => keys.push((key, vec![event])),
-        }
-    }
-    keys
-}
-
-/// The key's parts. "A rule without `for each` treats all events as one key" (section 3): the empty one.
-fn key_of(world: &World, rule: &ast::Rule, event: usize) -> Option<Vec<Val>> {
-    let parts = rule.keys.iter().map(|part| key_part(world, part, event));
-    parts.map(|part| Some(part).filter(|part| !part.is_missing())).collect()
-}
-
-/// "A key that is called otherwise in one type: `for each user_id (transfer.sender_id)`" (section 2).
-fn key_part(world: &World, part: &ast::KeyPart, event: usize) -> Val {
-    let event_type = &world.events[event].event_type;
-    let renamed = part.renamed.iter().map(names).find(|path| path[0] == event_type);
-    match renamed {
-        Some(path) => world.field(event, &path[1..]),
-        None => world.field(event, &names(&part.path)),
-    }
-}
-
-fn same_key(a: &[Val], b: &[Val]) -> bool {
-    a.iter().zip(b).all(|(a, b)| a.same(b))
-}
-
-fn named_key(rule: &ast::Rule, key: &[Val]) -> Vec<(String, Json)> {
-    rule.keys.iter().zip(key).map(|(part, value)| (part.path.dotted(), value.to_json())).collect()
-}
-
-/// "`at most once per D`: per rule and key, in event time: suppressed if its time < the last sent alert's time + D.
-/// Suppressed ones are counted, and the next alert says how many" (section 6). The alerts are those of one key, in
-/// the order in which they come.
-fn suppress(rule: &ast::Rule, matches: Vec<Match>) -> Vec<Match> {
-    let Some(period) = &rule.alert.at_most_once else { return matches };
-    let mut sent: Vec<Match> = Vec::new();
-    let mut suppressed = 0;
-    for alert in matches {
-        if sent.last().is_some_and(|last| alert.time_ms < last.time_ms.saturating_add(period.node.ms)) {
-            suppressed += 1;
-        } else {
-            sent.push(Match { suppressed_before: std::mem::take(&mut suppressed), ..alert });
-        }
-    }
-    sent
 }
 
 fn names(path: &ast::Path) -> Vec<&str> {

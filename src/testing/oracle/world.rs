@@ -2,30 +2,54 @@
 
 use serde_json::Value as Json;
 
-use super::TestEvent;
+use super::stream::{self, Occurrence};
+use super::table::{self, Tables};
 use super::value::Val;
+use super::{TestEvent, derived};
 use crate::lang::ast;
 use crate::schema::{EventType, Field, Kind, Schema};
 
-/// Everything that does not change while a stream is judged.
+/// Everything that an expression can look at. It grows by the alerts of one level of rules after the other.
 pub(super) struct World<'a> {
+    /// The declared types, and the rules as types.
     pub(super) schema: Schema,
-    pub(super) events: &'a [TestEvent],
+    /// In the order in which rules see it. Below, an "event" is an index into it.
+    pub(super) stream: Vec<Occurrence<'a>>,
+    /// The declared lists and tables.
+    pub(super) lookups: Vec<&'a ast::Lookup>,
+    /// What they hold at the beginning.
+    pub(super) tables: &'a Tables,
 }
 
 impl<'a> World<'a> {
-    pub(super) fn new(files: &[ast::File], events: &'a [TestEvent]) -> World<'a> {
+    pub(super) fn new(files: &'a [ast::File], events: &'a [TestEvent], tables: &'a Tables) -> World<'a> {
         let items = files.iter().flat_map(|file| &file.items);
         let types = items.filter_map(|item| match &item.node {
             ast::Item::Event(declaration) => Some(event_type(declaration)),
             _ => None,
         });
-        World { schema: Schema { types: types.collect() }, events }
+        let mut world = World {
+            schema: Schema { types: types.chain(table::change_types(files)).collect() },
+            stream: stream::of_events(events),
+            lookups: table::lookups(files).collect(),
+            tables,
+        };
+        derived::declare(&mut world, files);
+        world
+    }
+
+    pub(super) fn time(&self, event: usize) -> i64 {
+        self.stream[event].time_ms
+    }
+
+    /// Whether the event is of one of the types.
+    pub(super) fn is_of(&self, types: &[ast::Name], event: usize) -> bool {
+        types.iter().any(|name| name.node == self.stream[event].event_type)
     }
 
     /// An event's declared type; `None` where it is not declared.
-    pub(super) fn event_type(&self, event: usize) -> Option<&EventType> {
-        let id = self.schema.type_id(&self.events[event].event_type)?;
+    fn event_type(&self, event: usize) -> Option<&EventType> {
+        let id = self.schema.type_id(self.stream[event].event_type)?;
         Some(self.schema.get(id))
     }
 
@@ -34,11 +58,10 @@ impl<'a> World<'a> {
     pub(super) fn field(&self, event: usize, path: &[&str]) -> Val {
         let Some(event_type) = self.event_type(event) else { return Val::Missing };
         let Some(field) = event_type.field(path) else {
-            return if path == ["time"] { Val::Time(self.events[event].time_ms) } else { Val::Missing };
+            return if path == ["time"] { Val::Time(self.time(event)) } else { Val::Missing };
         };
         let field = &event_type.fields[field];
-        let json = field.path.iter().try_fold(&self.events[event].body, |body, name| body.as_object()?.get(name));
-        json.map_or(Val::Missing, |json: &Json| Val::read(json, &field.kind))
+        read(self.stream[event].body, field)
     }
 
     /// The event's one field that holds a point (section 2: "each event's type having exactly one point field").
@@ -51,12 +74,19 @@ impl<'a> World<'a> {
     }
 }
 
+/// A field of a body.
+pub(super) fn read(body: &Json, field: &Field) -> Val {
+    let json = field.path.iter().try_fold(body, |body, name| body.as_object()?.get(name));
+    json.map_or(Val::Missing, |json: &Json| Val::read(json, &field.kind))
+}
+
 fn event_type(declaration: &ast::EventDecl) -> EventType {
-    let fields = declaration.fields.iter().map(|field| Field {
-        path: field.path.segments.iter().map(|name| name.node.clone()).collect(),
-        kind: kind(&field.kind),
-    });
-    EventType { name: declaration.name.node.clone(), fields: fields.collect() }
+    EventType { name: declaration.name.node.clone(), fields: declaration.fields.iter().map(field).collect() }
+}
+
+/// A field as declared.
+pub(super) fn field(declared: &ast::FieldDecl) -> Field {
+    Field { path: declared.path.segments.iter().map(|name| name.node.clone()).collect(), kind: kind(&declared.kind) }
 }
 
 fn kind(name: &ast::KindName) -> Kind {

@@ -1,0 +1,57 @@
+//! `where c for D`: one row a key while the condition holds.
+
+use std::sync::Arc;
+
+use crate::engine::completed::{self, Completed};
+use crate::engine::keyed::Keyed;
+use crate::engine::nfa::Offer;
+use crate::engine::past::KeyAt;
+use crate::engine::runs::Taken;
+use crate::program::{Held, StepId};
+
+/// The streaks of all keys.
+pub(super) type Streaks = Keyed<Streak>;
+
+/// Events of a key, one after the other, on all of which the condition held.
+#[derive(Debug)]
+pub(super) struct Streak {
+    first: Arc<Taken>,
+    latest_ms: i64,
+    alerted: bool,
+}
+
+const STEP: StepId = StepId(0);
+
+/// Judges an event: it begins, continues, or breaks its key's streak.
+pub(super) fn offer(
+    offer: &mut Offer<'_>,
+    held: Held,
+    streaks: &mut Streaks,
+    key: KeyAt<'_>,
+    completed: impl FnOnce(Completed<'_>),
+) {
+    let now_ms = offer.event.time_ms;
+    if let Some(gap_ms) = held.gap_ms {
+        // A silence that is too long breaks a streak, so a row that has been silent for so long says nothing.
+        streaks.forget_before(now_ms.saturating_sub(gap_ms), 2);
+    }
+    if !offer.fits(&offer.rule.steps[0].guards, None) {
+        streaks.remove(key.hash, key.bytes);
+        return;
+    }
+    let broken = |streak: &Streak| held.gap_ms.is_some_and(|gap_ms| now_ms.saturating_sub(streak.latest_ms) > gap_ms);
+    if streaks.get(key.hash, key.bytes).is_some_and(broken) {
+        streaks.remove(key.hash, key.bytes);
+    }
+    let begin = || Streak { first: offer.taken(STEP), latest_ms: now_ms, alerted: false };
+    let streak = streaks.touch(key.hash, key.bytes, now_ms, begin);
+    streak.latest_ms = now_ms;
+    if streak.alerted || now_ms.saturating_sub(streak.first.time_ms) < held.for_ms {
+        return;
+    }
+    streak.alerted = true;
+    let (first, last) = (Arc::clone(&streak.first), offer.taken(STEP));
+    let alone = Arc::ptr_eq(&first, &last);
+    let events = [(STEP, first)].into_iter().chain((!alone).then_some((STEP, last)));
+    completed(offer.completion(&completed::run_of(events), &[]));
+}

@@ -1,0 +1,125 @@
+//! Windows that begin at whole multiples of a distance since the epoch, cut into panes of that length: an event goes
+//! into one pane, and a window is the panes in it, merged when it ends (Li and others 2005, "No pane, no gain"). A
+//! window that ends where the next begins is one pane, and nothing is merged.
+
+use std::collections::VecDeque;
+
+use hashbrown::HashTable;
+
+use crate::engine::fold::Fold;
+use crate::engine::past::KeyAt;
+use crate::event::Key;
+
+/// The length of windows, and the distance of their starts.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Hop {
+    /// In ms: a multiple of the distance.
+    pub(super) over_ms: i64,
+    /// In ms.
+    pub(super) every_ms: i64,
+}
+
+/// The panes that a window not yet ended can hold, in order of time.
+#[derive(Debug, Default)]
+pub(super) struct Panes {
+    panes: VecDeque<Pane>,
+    /// The end of the next window that holds an event.
+    next_end_ms: Option<i64>,
+}
+
+#[derive(Debug, Default)]
+struct Pane {
+    start_ms: i64,
+    rows: Rows,
+}
+
+/// What has been computed of the events of each key.
+#[derive(Debug, Default)]
+struct Rows(HashTable<Row>);
+
+#[derive(Debug)]
+struct Row {
+    hash: u64,
+    key: Key,
+    folds: Box<[Fold]>,
+}
+
+/// A window that has ended: its bounds, and the keys that have events in it, in their order.
+#[derive(Debug)]
+pub(super) struct Window {
+    pub(super) start_ms: i64,
+    pub(super) end_ms: i64,
+    pub(super) keys: Vec<(Key, Box<[Fold]>)>,
+}
+
+impl Panes {
+    /// A key in a pane, in bytes, without its aggregates.
+    pub(super) const ROW_BYTES: usize = size_of::<Row>() + 1;
+
+    /// How many keys have something in a pane, each pane counted.
+    pub(super) fn len(&self) -> usize {
+        self.panes.iter().map(|pane| pane.rows.0.len()).sum()
+    }
+
+    /// What is computed of a key's events at this time. Windows that ended before it are closed already.
+    pub(super) fn touch(
+        &mut self,
+        hop: Hop,
+        key: KeyAt<'_>,
+        time_ms: i64,
+        make: impl FnOnce() -> Box<[Fold]>,
+    ) -> &mut [Fold] {
+        let start_ms = time_ms.div_euclid(hop.every_ms).saturating_mul(hop.every_ms);
+        if self.panes.back().is_none_or(|last| last.start_ms < start_ms) {
+            self.panes.push_back(Pane { start_ms, rows: Rows::default() });
+            self.next_end_ms.get_or_insert(start_ms.saturating_add(hop.every_ms));
+        }
+        let pane = self.panes.back_mut().expect("just made");
+        debug_assert!(pane.start_ms == start_ms, "events come in order of time");
+        pane.rows.touch(key, make)
+    }
+
+    /// When the next window that holds an event ends.
+    pub(super) fn next_end(&self) -> Option<i64> {
+        self.next_end_ms
+    }
+
+    /// Closes that window.
+    pub(super) fn close(&mut self, hop: Hop) -> Option<Window> {
+        let end_ms = self.next_end_ms?;
+        let start_ms = end_ms.saturating_sub(hop.over_ms);
+        // The first pane of a window is in no later one.
+        let leaves = self.panes.pop_front_if(|pane| pane.start_ms == start_ms);
+        let mut rows = leaves.map_or_else(Rows::default, |pane| pane.rows);
+        for pane in self.panes.iter().take_while(|pane| pane.start_ms < end_ms) {
+            rows.merge(&pane.rows);
+        }
+        self.next_end_ms = (!self.panes.is_empty()).then(|| end_ms.saturating_add(hop.every_ms));
+        let mut keys: Vec<(Key, Box<[Fold]>)> = rows.0.into_iter().map(|row| (row.key, row.folds)).collect();
+        keys.sort_unstable_by(|(a, _), (b, _)| a.as_bytes().cmp(b.as_bytes()));
+        Some(Window { start_ms, end_ms, keys })
+    }
+}
+
+impl Rows {
+    fn touch(&mut self, key: KeyAt<'_>, make: impl FnOnce() -> Box<[Fold]>) -> &mut [Fold] {
+        let entry = self.0.entry(key.hash, |row| row.key.as_bytes() == key.bytes, |row| row.hash);
+        let make = || Row { hash: key.hash, key: Key::from_bytes(key.bytes), folds: make() };
+        &mut entry.or_insert_with(make).into_mut().folds
+    }
+
+    /// Adds what a later pane holds.
+    fn merge(&mut self, later: &Rows) {
+        for Row { hash, key, folds } in &later.0 {
+            let key = KeyAt { hash: *hash, bytes: key.as_bytes() };
+            let mut is_new = false;
+            let own = self.touch(key, || {
+                is_new = true;
+                folds.clone()
+            });
+            if !is_new {
+                own.iter_mut().zip(folds).for_each(|(own, later)| own.merge(later));
+            }
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! What is remembered of the past events of keys: windows, and the values that `is new` asks for.
+//!
+//! An event goes into the windows of its type before the rules judge it, or after where a window leaves out the event
+//! at hand; what `is new` remembers comes last. So judging reads and never changes anything here. Rows of keys that are
+//! silent for longer than their window are forgotten.
+
+use std::hash::{BuildHasher, Hasher};
+
+use hashbrown::DefaultHashBuilder;
+
+use crate::engine::eval::{self, Context};
+use crate::engine::fold::Fold;
+use crate::engine::keyed::Keyed;
+use crate::engine::lookups::Tables;
+use crate::engine::sliding::Sliding;
+use crate::event::{Event, KeyBuilder, Value};
+use crate::program::{Dispatch, Novelty, NoveltyId, Program, Window, WindowId, WindowRange};
+
+/// A key, encoded, with its hash.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct KeyAt<'a> {
+    pub(super) hash: u64,
+    pub(super) bytes: &'a [u8],
+}
+
+/// All that is remembered, by window and by novelty.
+#[derive(Debug, Default)]
+pub(super) struct Memory {
+    hasher: DefaultHashBuilder,
+    windows: Vec<Keyed<Sliding>>,
+    /// By the key and the value together.
+    novelties: Vec<Keyed<()>>,
+    pair: KeyBuilder,
+}
+
+/// The past of one key, as conditions read it.
+#[derive(Clone, Copy)]
+pub(super) struct Past<'a> {
+    pub(super) program: &'a Program,
+    pub(super) memory: &'a Memory,
+    pub(super) key: KeyAt<'a>,
+}
+
+/// An event that is being judged, and where it goes.
+#[derive(Clone, Copy)]
+pub(super) struct Arriving<'a> {
+    pub(super) program: &'a Program,
+    pub(super) dispatch: &'a Dispatch,
+    pub(super) key: KeyAt<'a>,
+    pub(super) event: &'a Event,
+    pub(super) tables: Tables<'a>,
+}
+
+/// Rows are forgotten as fast as they come.
+const FORGOTTEN_PER_EVENT: usize = 2;
+
+impl Memory {
+    pub(super) fn new(program: &Program) -> Memory {
+        Memory {
+            windows: program.windows.iter().map(|_| Keyed::default()).collect(),
+            novelties: program.novelties.iter().map(|_| Keyed::default()).collect(),
+            ..Memory::default()
+        }
+    }
+
+    /// Before an event is judged: the windows that hold it take it, and those that are read let go of what is too old.
+    pub(super) fn before(&mut self, arriving: Arriving<'_>) {
+        let Arriving { dispatch, key, event, .. } = arriving;
+        self.feed(&dispatch.windows, arriving);
+        for id in &dispatch.reads {
+            if let Some(sliding) = self.windows[id.index()].get_mut(key.hash, key.bytes) {
+                sliding.evict(event.time_ms);
+            }
+        }
+    }
+
+    /// After an event is judged: what leaves out the event at hand takes it too.
+    pub(super) fn after(&mut self, arriving: Arriving<'_>) {
+        let Arriving { program, dispatch, key, event, tables } = arriving;
+        self.feed(&dispatch.windows_after, arriving);
+        for id in &dispatch.novelties {
+            let novelty = &program.novelties[id.index()];
+            let operand = eval::value(&novelty.operand, Context::of_event(event, tables));
+            let Some(hash) = self.pair_with(key, &operand) else { continue };
+            let seen = &mut self.novelties[id.index()];
+            seen.touch(hash, self.pair.as_bytes(), event.time_ms, || ());
+            seen.forget_before(oldest_kept(event.time_ms, novelty.over_ms), FORGOTTEN_PER_EVENT);
+        }
+    }
+
+    /// Forgets the rows of keys that have been silent for too long.
+    pub(super) fn sweep(&mut self, program: &Program, watermark_ms: i64) {
+        for (window, rows) in program.windows.iter().zip(&mut self.windows) {
+            if let WindowRange::Duration(ms) = window.range {
+                rows.forget_before(oldest_kept(watermark_ms, ms), usize::MAX);
+            }
+        }
+        for (novelty, rows) in program.novelties.iter().zip(&mut self.novelties) {
+            rows.forget_before(oldest_kept(watermark_ms, novelty.over_ms), usize::MAX);
+        }
+    }
+
+    /// How many rows there are.
+    pub(super) fn rows(&self) -> usize {
+        self.windows.iter().map(Keyed::len).sum::<usize>() + self.novelties.iter().map(Keyed::len).sum::<usize>()
+    }
+
+    fn feed(&mut self, windows: &[WindowId], arriving: Arriving<'_>) {
+        let Arriving { program, key, event, tables, .. } = arriving;
+        for id in windows {
+            let window = &program.windows[id.index()];
+            let context = Context::of_event(event, tables);
+            let counts = window.condition.as_ref().is_none_or(|condition| eval::holds(condition, context));
+            let rows = &mut self.windows[id.index()];
+            if let WindowRange::Duration(ms) = window.range {
+                rows.forget_before(oldest_kept(event.time_ms, ms), FORGOTTEN_PER_EVENT);
+                // Of what does not count a window of time keeps nothing.
+                if !counts {
+                    continue;
+                }
+            }
+            let value = window.value.as_ref().map(|expr| eval::value(expr, context));
+            let value = value.as_deref().unwrap_or(&Value::Boolean(true));
+            let sliding =
+                rows.touch(key.hash, key.bytes, event.time_ms, || Sliding::new(window.aggregate, window.range));
+            sliding.push(event.time_ms, counts.then_some(value));
+            sliding.evict(event.time_ms);
+        }
+    }
+
+    /// Puts a value behind a key. Returns the hash of both; none where the value is missing.
+    fn pair_with(&mut self, key: KeyAt<'_>, value: &Value) -> Option<u64> {
+        put_pair(&mut self.pair, key, value).then(|| hash_of(&self.hasher, self.pair.as_bytes()))
+    }
+}
+
+impl Past<'_> {
+    /// The value of a window.
+    pub(super) fn window(&self, id: WindowId) -> Value {
+        let Window { aggregate, .. } = self.program.windows[id.index()];
+        match self.memory.windows[id.index()].get(self.key.hash, self.key.bytes) {
+            Some(sliding) => sliding.value(),
+            None => Fold::new(aggregate).value(),
+        }
+    }
+
+    /// Whether a value is new at a time.
+    pub(super) fn is_new(&self, id: NoveltyId, value: &Value, time_ms: i64) -> bool {
+        let mut pair = KeyBuilder::default();
+        if !put_pair(&mut pair, self.key, value) {
+            return false;
+        }
+        let Novelty { over_ms, .. } = self.program.novelties[id.index()];
+        let hash = hash_of(&self.memory.hasher, pair.as_bytes());
+        let seen_ms = self.memory.novelties[id.index()].touched_ms(hash, pair.as_bytes());
+        seen_ms.is_none_or(|seen_ms| seen_ms < oldest_kept(time_ms, over_ms))
+    }
+}
+
+/// The oldest time that still lies in (now - over, now].
+fn oldest_kept(now_ms: i64, over_ms: i64) -> i64 {
+    now_ms.saturating_sub(over_ms).saturating_add(1)
+}
+
+fn put_pair(pair: &mut KeyBuilder, key: KeyAt<'_>, value: &Value) -> bool {
+    pair.clear();
+    pair.push_encoded(key.bytes);
+    pair.push(value)
+}
+
+fn hash_of(hasher: &DefaultHashBuilder, bytes: &[u8]) -> u64 {
+    let mut hasher = hasher.build_hasher();
+    hasher.write(bytes);
+    hasher.finish()
+}

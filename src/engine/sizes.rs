@@ -1,0 +1,62 @@
+//! How large the engine's rows are, for those who ask what a rule costs. Nothing here runs.
+
+use std::mem::size_of;
+use std::sync::Arc;
+
+use crate::engine::emit::EVENTS_AT_EACH_END;
+use crate::engine::fold::Fold;
+use crate::engine::held::Streaks;
+use crate::engine::keyed::Keyed;
+use crate::engine::measures::Measures;
+use crate::engine::pairs::Pairs;
+use crate::engine::panes::Panes;
+use crate::engine::runs::{self, RunList, Taken};
+use crate::engine::sessions::Sessions;
+use crate::engine::sliding::Sliding;
+use crate::engine::suppress::Suppressor;
+use crate::event::{Key, Text, Value};
+use crate::program::{Aggregate, Sizes, StepId, WindowSizes};
+
+/// The counts of an [`Arc`], which stand before what it holds.
+const ARC_HEAD: usize = 2 * size_of::<usize>();
+
+/// The sizes, in bytes.
+///
+/// ```
+/// let sizes = tripline::engine::sizes();
+/// assert!(sizes.run > 0 && sizes.taken >= sizes.value);
+/// ```
+pub fn sizes() -> Sizes {
+    Sizes {
+        value: size_of::<Value>(),
+        text_inline: size_of::<Text>(),
+        key_inline: Key::INLINE,
+        captures_inline: runs::CAPTURES_INLINE,
+        key_row: runs::KEY_BYTES,
+        run_list: size_of::<RunList>(),
+        run: runs::RUN_BYTES,
+        run_event: size_of::<(StepId, Arc<Taken>)>(),
+        taken: size_of::<Taken>() + ARC_HEAD,
+        shared_event: size_of::<(Arc<Taken>, u32)>(),
+        pair_row: Pairs::ROW_BYTES,
+        pair_event: size_of::<Arc<Taken>>(),
+        streak_row: Streaks::ROW_BYTES,
+        session_row: Sessions::ROW_BYTES,
+        fold: Fold::bytes,
+        session_events: EVENTS_AT_EACH_END,
+        sent: Suppressor::ROW_BYTES,
+        novelty_row: Keyed::<()>::ROW_BYTES,
+        pane_row: Panes::ROW_BYTES,
+        measure_session_row: Measures::SESSION_BYTES,
+        newest_row: Measures::NEWEST_BYTES,
+        table_row: size_of::<(Key, Box<[Value]>)>() + 1,
+        key_entry: size_of::<Key>() + 1,
+        window_head: Keyed::<Sliding>::ROW_BYTES - size_of::<Sliding>(),
+        window,
+    }
+}
+
+fn window(aggregate: Aggregate) -> WindowSizes {
+    let (boxed, entry) = Sliding::bytes(aggregate);
+    WindowSizes { row: Keyed::<Sliding>::ROW_BYTES + boxed, entry }
+}
