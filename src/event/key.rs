@@ -3,6 +3,7 @@
 //! The encoding is injective: two keys are equal exactly when their values are. It can be read back, so an alert
 //! prints the key without keeping the event.
 
+use std::hash::{BuildHasher, Hasher};
 use std::net::IpAddr;
 
 use smallvec::SmallVec;
@@ -32,6 +33,14 @@ impl Key {
     /// A key from bytes that [`Key::as_bytes`] gave.
     pub fn from_bytes(bytes: &[u8]) -> Key {
         Key(SmallVec::from_slice(bytes))
+    }
+
+    /// The hash of the encoded bytes of a key.
+    #[inline]
+    pub fn hash_of(bytes: &[u8], hasher: &impl BuildHasher) -> u64 {
+        let mut hasher = hasher.build_hasher();
+        hasher.write(bytes);
+        hasher.finish()
     }
 
     /// The parts that were encoded, in order.
