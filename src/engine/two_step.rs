@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::ops::Bound;
 
 use hashbrown::{DefaultHashBuilder, HashTable};
+use smallvec::{SmallVec, smallvec};
 
 use crate::engine::compare;
 use crate::engine::completed::Completed;
@@ -68,6 +69,9 @@ impl PartialEq for Group {
 }
 
 impl Eq for Group {}
+
+/// Chains of a key, each with its value where there are several.
+type Matching = SmallVec<[(Option<Group>, Chain); 1]>;
 
 /// A key with open runs; the row of a key that was forgotten is free and has none.
 #[derive(Debug)]
@@ -273,22 +277,17 @@ impl TwoSteps {
         self.tidy(key_row);
     }
 
-    /// The chains of a key whose values compare as they must, each with its value where there are several.
-    fn matching(
-        &self,
-        two_step: &TwoStep,
-        key_row: Row,
-        compared: Option<(Comparison, &Value)>,
-    ) -> Vec<(Option<Group>, Chain)> {
+    /// The chains of a key whose values compare as they must.
+    fn matching(&self, two_step: &TwoStep, key_row: Row, compared: Option<(Comparison, &Value)>) -> Matching {
         let KeyRow { chain, groups, .. } = &self.keys[key_row as usize];
-        let Some((comparison, value)) = compared else { return vec![(None, *chain)] };
+        let Some((comparison, value)) = compared else { return smallvec![(None, *chain)] };
         if value.is_missing() {
-            return Vec::new();
+            return Matching::new();
         }
         match (groups, two_step.by) {
             (Some(groups), _) => range(groups, comparison, value),
-            (None, Some(by)) if !compare::holds(comparison, value, &self.value_of(chain.first, by)) => Vec::new(),
-            (None, _) => vec![(None, *chain)],
+            (None, Some(by)) if !compare::holds(comparison, value, &self.value_of(chain.first, by)) => Matching::new(),
+            (None, _) => smallvec![(None, *chain)],
         }
     }
 
@@ -422,7 +421,7 @@ fn start_ms(run: &Open) -> i64 {
 }
 
 /// The groups with which a value compares as it must.
-fn range(groups: &BTreeMap<Group, Chain>, comparison: Comparison, value: &Value) -> Vec<(Option<Group>, Chain)> {
+fn range(groups: &BTreeMap<Group, Chain>, comparison: Comparison, value: &Value) -> Matching {
     let at = Group(value.clone());
     let (from, to) = match comparison {
         Comparison::Is => (Bound::Included(&at), Bound::Included(&at)),
