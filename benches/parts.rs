@@ -9,13 +9,17 @@ use tripline::engine::{End, Engine};
 use tripline::event::Event;
 use tripline::program::Program;
 use tripline::ruleset::RuleSet;
-use tripline::workload::{RULES, Settings, Workload};
+use tripline::workload::{RULES, Settings, Workload, filters, hops_from, hops_over, rule_alone};
 
 const EVENTS: usize = 100_000;
 const COMPILED_RULES: usize = 1_000;
 
 fn lines() -> Vec<Vec<u8>> {
-    let mut workload = Workload::new(Settings::default());
+    lines_of(Settings::default())
+}
+
+fn lines_of(settings: Settings) -> Vec<Vec<u8>> {
+    let mut workload = Workload::new(settings);
     let line = |_| {
         let mut line = Vec::new();
         workload.write_line(&mut line);
@@ -27,12 +31,6 @@ fn lines() -> Vec<Vec<u8>> {
 fn program(text: String) -> Arc<Program> {
     let set = RuleSet::from_texts([("bench.rules".to_owned(), text)]);
     set.program().expect("the workload's rules are right")
-}
-
-/// The workload's declarations with one of its rules.
-fn rule_alone(name: &str) -> String {
-    let items = RULES.split_inclusive("\n\n");
-    items.filter(|item| !item.starts_with("rule ") || item.starts_with(&format!("rule {name}"))).collect()
 }
 
 fn decoder(program: &Program) -> JsonDecoder {
@@ -70,7 +68,7 @@ fn engine(criterion: &mut Criterion) {
     let lines = lines();
     let mut group = criterion.benchmark_group("engine");
     group.throughput(Throughput::Elements(EVENTS as u64)).sample_size(20);
-    for name in ["country_hop", "failed_burst", "cart_abandoned", "takeover", ""] {
+    for name in ["country_hop", "failed_burst", "cart_abandoned", "takeover", "spend_velocity", ""] {
         let program = program(if name.is_empty() { RULES.to_owned() } else { rule_alone(name) });
         let events = decoded(&program, &lines);
         let title = if name.is_empty() { "all rules" } else { name };
@@ -102,21 +100,101 @@ fn decoded(program: &Program, lines: &[Vec<u8>]) -> Vec<Event> {
     lines.iter().map(decode).collect()
 }
 
-/// Parse and check of many rules. Throughput is in rules.
-fn check(criterion: &mut Criterion) {
-    let declarations = rule_alone("none of them");
-    let rule = |n: usize| {
-        format!(
-            "rule hop_{n}\n  for each user_id\n  on every login a where country is not \"C{n}\"\n  \
-             then purchase b where country is not a.country and amount > {n}\n  within 5 minutes\n  alert high\n\n"
-        )
-    };
-    let text: String = std::iter::once(declarations).chain((0..COMPILED_RULES).map(rule)).collect();
-    let mut group = criterion.benchmark_group("check");
-    group.throughput(Throughput::Elements(COMPILED_RULES as u64)).sample_size(20);
-    group.bench_function("1000 rules", |bencher| bencher.iter(|| black_box(program(text.clone()))));
+/// What a purchase costs in the country where its user has logged in: the look-up of the key among so many, and one
+/// comparison. Throughput is in events.
+fn key(criterion: &mut Criterion) {
+    let program = program(rule_alone("country_hop"));
+    let mut group = criterion.benchmark_group("key");
+    group.throughput(Throughput::Elements(EVENTS as u64)).sample_size(20);
+    for users in [1_000, 100_000, 1_000_000] {
+        let mut engine = Engine::new(Arc::clone(&program));
+        let mut alerts = Vec::new();
+        let purchases = logged_in(&program, &mut engine, users);
+        group.bench_function(format!("{users} users"), |bencher| {
+            bencher.iter(|| {
+                for purchase in &purchases {
+                    engine.on_event(purchase, &mut alerts);
+                }
+            });
+        });
+        assert!(alerts.is_empty(), "nobody has travelled");
+    }
     group.finish();
 }
 
-criterion_group!(benches, decode, engine, check);
+/// Logs so many users in, all within four minutes, and gives purchases of some of them from the same places.
+fn logged_in(program: &Program, engine: &mut Engine, users: u64) -> Vec<Event> {
+    let settings = Settings { users, events_per_second: users.div_ceil(240), ..Settings::default() };
+    let (mut workload, mut decoder) = (Workload::new(settings), decoder(program));
+    let (mut event, mut line, mut alerts) = (Event::default(), Vec::new(), Vec::new());
+    let step = (users / EVENTS as u64).max(1);
+    let mut purchases: Vec<Event> = Vec::new();
+    for user in 0..users {
+        line.clear();
+        workload.write_login(&mut line);
+        decoder.decode(&line, &mut event).expect("the workload is sound");
+        engine.on_event(&event, &mut alerts);
+        if user % step == 0 {
+            let login = String::from_utf8(line.clone()).expect("the workload is sound");
+            let purchase = login.replacen(r#""type":"login""#, r#""type":"purchase""#, 1);
+            let mut event = Event::default();
+            decoder.decode(purchase.as_bytes(), &mut event).expect("the workload is sound");
+            purchases.push(event);
+        }
+    }
+    let last_ms = event.time_ms;
+    // A prime, so that neighbours in time are none in memory.
+    let shuffled = |at: usize| purchases[at * 7_919 % purchases.len()].clone();
+    let mut purchases: Vec<Event> = (0..EVENTS).map(shuffled).collect();
+    for purchase in &mut purchases {
+        purchase.time_ms = last_ms;
+    }
+    purchases
+}
+
+/// What a purchase costs in a window of ten minutes: one comes in, about one goes out. Throughput is in purchases.
+fn window(criterion: &mut Criterion) {
+    // About ninety purchases of each user stand in a window.
+    let few = lines_of(Settings { users: 200, events_per_second: 100, ..Settings::default() });
+    let mut group = criterion.benchmark_group("window");
+    for aggregate in ["sum(purchase.amount)", "maximum(purchase.amount)", "percentile(99, purchase.amount)"] {
+        let rule = format!(
+            "rule spent\n  for each user_id\n  on purchase where {aggregate} over 10 minutes > 1000000\n  alert low\n"
+        );
+        let program = program(format!("{}{rule}", rule_alone("none of them")));
+        let mut events = decoded(&program, &few);
+        events.retain(|event| !event.values.is_empty());
+        group.throughput(Throughput::Elements(events.len() as u64)).sample_size(20);
+        group.bench_function(aggregate, |bencher| {
+            bencher.iter_batched(
+                || Engine::new(Arc::clone(&program)),
+                |mut engine| {
+                    let mut alerts = Vec::new();
+                    for event in &events {
+                        engine.on_event(event, &mut alerts);
+                    }
+                    black_box(alerts.len())
+                },
+                BatchSize::LargeInput,
+            );
+        });
+    }
+    group.finish();
+}
+
+/// Parse, check and compile of many rules. Throughput is in rules.
+fn check(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("check");
+    group.throughput(Throughput::Elements(COMPILED_RULES as u64)).sample_size(20);
+    for (name, text) in [
+        ("1000 filters", filters(COMPILED_RULES)),
+        ("1000 variants", hops_from(COMPILED_RULES)),
+        ("1000 thresholds", hops_over(COMPILED_RULES)),
+    ] {
+        group.bench_function(name, |bencher| bencher.iter(|| black_box(program(text.clone()))));
+    }
+    group.finish();
+}
+
+criterion_group!(benches, decode, engine, key, window, check);
 criterion_main!(benches);

@@ -1,5 +1,6 @@
 //! The integration tests, one binary: each more would link librdkafka again.
 
+mod bench;
 mod cli;
 mod daemon;
 mod demo;

@@ -1,53 +1,12 @@
-//! The account events on which figures are measured: seeded, so that a figure can be
-//! taken again on the same bytes.
-//!
-//! Users mostly stay in their country, log in, browse, fill carts and buy. Now and then one travels, and now and then
-//! one is attacked: failed logins, then perhaps a login and a large purchase. So each rule of [`RULES`] alerts, and
-//! rarely: `country_hop` on about 0.3 % of the events with the default settings.
+//! A stream of account events, made by a seed.
 //!
 //! Only integers are computed with, so that a seed gives the same bytes on every machine and for ever. A change of the
 //! bytes makes all earlier figures incomparable.
 
+use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::io::Write;
-
-/// The events' declarations, and four rules over them.
-pub const RULES: &str = r#"event login         user_id text, country text, ip ip, device.id text, location point
-event login_failed  user_id text, country text, ip ip, device.id text
-event purchase      user_id text, country text, ip ip, card_id text, amount number, merchant.id text, merchant.category text
-event add_to_cart   user_id text, country text, ip ip, device.id text, sku text
-event page_view     user_id text, country text, ip ip, device.id text, page text
-event password_change  user_id text, country text, ip ip, device.id text
-event transfer      user_id text, country text, ip ip, device.id text, amount number, recipient text
-
-rule country_hop "Login, then a purchase from another country"
-  for each user_id
-  on every login a
-  then purchase b where country is not a.country
-  within 5 minutes
-  alert high score 40 "{user_id}: login from {a.country}, purchase from {b.country}"
-
-rule failed_burst "Five failed logins in a minute"
-  for each user_id
-  on 5 login_failed
-  within 1 minute
-  alert medium score 15
-
-rule cart_abandoned "A cart without a purchase"
-  for each user_id
-  on every add_to_cart
-  then no purchase within 10 minutes
-  alert low
-
-rule takeover "Failed logins, a login, a large purchase"
-  for each user_id
-  on 3 login_failed
-  then login
-  then purchase where amount > 100
-  within 10 minutes
-  alert critical score 60
-"#;
 
 /// How the events are made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,11 +19,22 @@ pub struct Settings {
     pub events_per_second: u64,
     /// The time of the first event, in ms since the epoch.
     pub start_ms: u64,
+    /// How many of a hundred events are of one user, who never leaves the country; 0 for no such user.
+    pub hot_percent: u64,
+    /// How many countries there are: beyond the 16 that have a name, they are called `C16`, `C17` and so on.
+    pub countries: u64,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Settings { seed: 1, users: 100_000, events_per_second: 500, start_ms: 1_700_000_000_000 }
+        Settings {
+            seed: 1,
+            users: 100_000,
+            events_per_second: 500,
+            start_ms: 1_700_000_000_000,
+            hot_percent: 0,
+            countries: COUNTRIES.len() as u64,
+        }
     }
 }
 
@@ -146,22 +116,47 @@ const COUNTRIES: [Country; 16] = [
     ("MX", 194_326, -991_332),
 ];
 
+/// Whom [`Settings::hot_percent`] is about.
+const HOT_USER: u64 = 0;
+
+/// What the countries are called in events, by their number.
+pub(super) fn country_name(number: u64) -> Cow<'static, str> {
+    let named = usize::try_from(number).ok().and_then(|number| COUNTRIES.get(number));
+    named.map_or_else(|| format!("C{number}").into(), |(name, ..)| (*name).into())
+}
+
 const CATEGORIES: [&str; 6] = ["grocery", "travel", "electronics", "fashion", "gaming", "fuel"];
 
 impl Workload {
     /// The stream from its first event.
     pub fn new(settings: Settings) -> Workload {
-        let settings =
-            Settings { users: settings.users.max(1), events_per_second: settings.events_per_second.max(1), ..settings };
+        let settings = Settings {
+            users: settings.users.max(1),
+            events_per_second: settings.events_per_second.max(1),
+            countries: settings.countries.max(1),
+            ..settings
+        };
         Workload { settings, random: Random(settings.seed), made: 0, planned: BinaryHeap::new() }
     }
 
     /// Appends the next event as one line of JSON.
     pub fn write_line(&mut self, out: &mut Vec<u8>) {
-        let now_ms = self.settings.start_ms + self.made * 1000 / self.settings.events_per_second;
-        self.made += 1;
+        let now_ms = self.next_ms();
         let (user, act) = self.next_act(now_ms);
         self.write_event(now_ms, user, act, out);
+    }
+
+    /// Appends a login in place of the next event: each user logs in once before anybody does a second time.
+    pub fn write_login(&mut self, out: &mut Vec<u8>) {
+        let user = self.made % self.settings.users;
+        let now_ms = self.next_ms();
+        self.write_event(now_ms, user, Act::Login, out);
+    }
+
+    fn next_ms(&mut self) -> u64 {
+        let now_ms = self.settings.start_ms + self.made * 1000 / self.settings.events_per_second;
+        self.made += 1;
+        now_ms
     }
 
     /// What was planned for now or before, else something new.
@@ -173,7 +168,7 @@ impl Workload {
             self.planned.pop();
             return (user, act);
         }
-        let user = self.random.below(self.settings.users);
+        let user = if self.is_hot() { HOT_USER } else { self.random.below(self.settings.users) };
         if self.random.below(2_500) == 0 {
             self.plan_attack(now_ms, user);
         }
@@ -192,6 +187,11 @@ impl Workload {
             self.plan(due_ms, user, Act::Purchase { cents });
         }
         (user, act)
+    }
+
+    /// Draws nothing where there is no hot user, so that the bytes without one stay what they were.
+    fn is_hot(&mut self) -> bool {
+        self.settings.hot_percent > 0 && self.random.below(100) < self.settings.hot_percent
     }
 
     /// Failed logins some seconds apart; every other attacker gets in and buys.
@@ -226,9 +226,11 @@ impl Workload {
 
     fn write_event(&mut self, now_ms: u64, user: u64, act: Act, out: &mut Vec<u8>) {
         let number = self.made;
-        let abroad = self.random.below(100) < 2;
+        let stays = self.settings.hot_percent > 0 && user == HOT_USER;
+        let abroad = self.random.below(100) < 2 && !stays;
         let place = if abroad { self.random.next() } else { scramble(user) };
-        let (country, latitude, longitude) = COUNTRIES[index(place, COUNTRIES.len())];
+        let country = country_name(place % self.settings.countries);
+        let (_, latitude, longitude) = COUNTRIES[index(place, COUNTRIES.len())];
         let [a, b, c, _, ..] = scramble(place).to_le_bytes();
         let host = 1 + self.random.below(250);
         put(
@@ -364,6 +366,42 @@ mod tests {
         let digest = Sha256::digest(lines(Settings::default(), 10_000));
         assert_eq!(digest[..8], 0x9ce1_5cef_c409_3276_u64.to_be_bytes());
         assert_ne!(lines(Settings { seed: 2, ..Settings::default() }, 10), lines(Settings::default(), 10));
+    }
+
+    #[test]
+    fn a_hot_user_has_a_share_of_the_events_and_stays_in_the_country() {
+        let count = 20_000;
+        let out = lines(Settings { hot_percent: 10, ..Settings::default() }, count);
+        let events = out.split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
+        let hot: Vec<Value> = events
+            .map(|line| serde_json::from_slice::<Value>(line).unwrap())
+            .filter(|event| event["user_id"] == "u0000000")
+            .collect();
+        assert!((count / 11..count / 9).contains(&hot.len()), "{} events", hot.len());
+        assert!(hot.iter().all(|event| event["country"] == hot[0]["country"]));
+    }
+
+    #[test]
+    fn each_user_logs_in_once_before_anybody_does_a_second_time() {
+        let mut workload = Workload::new(Settings { users: 50, ..Settings::default() });
+        let mut out = Vec::new();
+        for _ in 0..100 {
+            workload.write_login(&mut out);
+        }
+        let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+        for line in out.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()) {
+            let event: Value = serde_json::from_slice(line).unwrap();
+            assert_eq!(event["type"], "login");
+            *counts.entry(event["user_id"].as_str().unwrap().to_owned()).or_default() += 1;
+        }
+        assert_eq!((counts.len(), counts.values().min(), counts.values().max()), (50, Some(&2), Some(&2)));
+    }
+
+    #[test]
+    fn countries_beyond_those_with_a_name_are_numbered() {
+        let out = lines(Settings { countries: 1_000, ..Settings::default() }, 1_000);
+        let text = String::from_utf8(out).unwrap();
+        assert!(text.contains(r#""country":"C999""#) && !text.contains(r#""country":"C1000""#));
     }
 
     #[test]
