@@ -17,6 +17,9 @@ use crate::telemetry::{BrokerTrouble, Metrics};
 /// A trouble that lasts is said again after this long.
 const SAID_AGAIN_AFTER: Duration = Duration::from_secs(30);
 
+/// How long the client may take to say why it cannot connect.
+const REASON_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// What can be given as a property but is ours for good reason is refused by the configuration; these are only our
 /// defaults.
 const DEFAULTS: [(&str, &str); 4] = [
@@ -40,6 +43,15 @@ pub fn client_config(settings: &KafkaSettings, name: &str) -> ClientConfig {
     config.set("client.id", name);
     config.set_log_level(RDKafkaLogLevel::Warning);
     config
+}
+
+/// Sets properties that the user has not set.
+pub(crate) fn set_defaults(config: &mut ClientConfig, defaults: &[(&str, &str)]) {
+    for (property, value) in defaults {
+        if config.get(property).is_none() {
+            config.set(*property, *value);
+        }
+    }
 }
 
 /// Properties that the client does not know, or whose value it does not take. Values are not repeated: they may be
@@ -118,6 +130,21 @@ impl Trouble {
             }
         }
     }
+}
+
+/// Why the broker does not answer, in words. The client tells by its callback only, and that takes a moment of polling.
+pub(crate) fn unreachable(
+    settings: &KafkaSettings,
+    trouble: &Trouble,
+    poll: impl Fn(),
+    error: &dyn std::error::Error,
+) -> String {
+    let until = Instant::now() + REASON_TIMEOUT;
+    while trouble.current().is_none() && Instant::now() < until {
+        poll();
+    }
+    let reason = trouble.current().unwrap_or_else(|| error.to_string());
+    format!("no answer from {}: {reason}", settings.brokers())
 }
 
 /// A line of the client's own log: what matters of it comes as an error as well.

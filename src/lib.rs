@@ -12,12 +12,12 @@
 //! - events: [`decode`] makes an [`event`] of a message, keeping only what the program reads; the [`engine`] turns
 //!   events in order of time into [`alert`]s;
 //! - [`infer`] writes declarations from a sample of events;
-//! - [`replay`] runs files through engines on all cores; [`why`] tells why a rule fired or did not; [`workload`]
-//!   generates events to measure with.
+//! - [`replay`] runs files, or a range of topics, through engines on all cores; [`why`] tells why a rule fired or did
+//!   not; [`workload`] generates events to measure with.
 //!
-//! - the daemon: [`config`] is checked once; [`daemon`] runs engines over topics or files, [`kafka`] makes its clients,
-//!   [`sink`]s read the alerts, [`telemetry`] tells how it is; [`demo`] stages all of it in one process;
-//!   [`cli`] is all that prints.
+//! - the daemon: [`config`] is checked once; [`intake`] makes events of messages as it says; [`daemon`] runs engines
+//!   over topics or files, [`kafka`] makes its clients, [`sink`]s read the alerts, [`telemetry`] tells how it is;
+//!   [`demo`] stages all of it in one process; [`cli`] is all that prints.
 //!
 //! The core (`event`, `schema`, `program`, `lang`, `engine`, `alert`, `decode`) is synchronous and pure: no clock, no
 //! files, no runtime. The same events give the same alerts with the same ids, on any number of threads or copies.
@@ -32,6 +32,7 @@ pub mod diagnostic;
 pub mod engine;
 pub mod event;
 pub mod infer;
+pub mod intake;
 pub mod kafka;
 pub mod lang;
 pub mod program;

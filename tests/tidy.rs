@@ -43,7 +43,22 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("tables", &["program", "event", "schema", "source", "decode"]),
     ("ruleset", &["lang", "diagnostic", "program", "tables"]),
     ("infer", &["decode", "lang", "program", "event", "schema", "diagnostic"]),
-    ("replay", &["engine", "decode", "source", "alert", "program", "event"]),
+    ("intake", &["config", "engine", "decode", "program", "event"]),
+    (
+        "replay",
+        &[
+            "intake",
+            "config",
+            "engine",
+            "decode",
+            "source",
+            "tables",
+            "alert",
+            "program",
+            "event",
+            "telemetry::Metrics",
+        ],
+    ),
     (
         "ruletest",
         &["lang", "diagnostic", "ruleset", "engine", "decode", "replay", "source", "alert", "program", "event"],

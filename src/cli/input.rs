@@ -74,8 +74,16 @@ fn window(text: &str) -> Result<i64, String> {
 }
 
 impl Input {
-    /// The settings of a replay on so many threads.
-    pub(super) fn settings(&self, threads: usize) -> Settings {
+    /// What fires at the end.
+    pub(super) fn end(&self) -> End {
+        match self.end {
+            Ending::LastEvent => End::LastEvent,
+            Ending::Flush => End::Flush,
+        }
+    }
+
+    /// The settings of a replay of files, on one thread.
+    pub(super) fn settings(&self) -> Settings {
         let (format, defaults) = match (self.format, &self.names.event) {
             (Form::Debezium, Some(event)) => (Format::Debezium, FieldNames::of_changes(event)),
             _ => (Format::Json, FieldNames::default()),
@@ -94,11 +102,8 @@ impl Input {
                     .drop_duplicates
                     .map(|window_ms| DropDuplicates { window_ms, ids_max: DropDuplicates::IDS_MAX }),
             },
-            end: match self.end {
-                Ending::LastEvent => End::LastEvent,
-                Ending::Flush => End::Flush,
-            },
-            threads,
+            end: self.end(),
+            threads: 1,
         }
     }
 }

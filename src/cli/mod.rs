@@ -5,9 +5,11 @@
 #![expect(clippy::doc_markdown, reason = "the doc comments of arguments are help texts, shown as they are")]
 
 mod check;
+mod config;
 mod demo;
 mod exit;
 mod explain;
+mod feed;
 mod fmt;
 mod infer;
 mod input;

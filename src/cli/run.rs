@@ -1,16 +1,16 @@
 //! `run`: the daemon.
 
 use std::fmt::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
 
-use crate::cli::{Exit, output, rules};
-use crate::config::{self, Settings};
+use crate::cli::{Exit, config, output, rules};
+use crate::config::Settings;
 use crate::daemon::{self, FilesSummary, Finished, Refused, Report};
 use crate::program::Program;
-use crate::{kafka, telemetry};
+use crate::telemetry;
 
 /// Watch topics or files and send alerts
 #[derive(Debug, Args)]
@@ -27,13 +27,7 @@ pub(super) struct Arguments {
 
 /// Runs until it is told to stop, or until its files are read.
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
-    let settings = match load(&arguments.config) {
-        Ok(settings) => settings,
-        Err(problem) => {
-            output::complain(format_args!("{problem}"));
-            return Ok(Exit::BadInput);
-        }
-    };
+    let Some(settings) = config::load(&arguments.config) else { return Ok(Exit::BadInput) };
     telemetry::init(&settings.log);
     let Some(set) = rules::load(&settings.rules)? else { return Ok(Exit::BadRules) };
     let program = Arc::new(set.checked.program);
@@ -65,17 +59,6 @@ fn watch(settings: &Settings, program: &Arc<Program>) -> anyhow::Result<Exit> {
         Err(error) => return Err(error),
     }
     Ok(Exit::Fine)
-}
-
-/// The settings, or everything that is wrong with them.
-fn load(path: &Path) -> Result<Settings, String> {
-    let settings = config::load(path).map_err(|error| format!("{:#}", anyhow::Error::new(error)))?;
-    let problems = settings.kafka.as_ref().map(kafka::check_properties).unwrap_or_default();
-    if problems.is_empty() {
-        return Ok(settings);
-    }
-    let lines = problems.iter().map(|problem| format!("{}: {problem}", path.display()));
-    Err(lines.collect::<Vec<_>>().join("\n"))
 }
 
 fn check(report: &Report) -> anyhow::Result<Exit> {

@@ -1,18 +1,17 @@
 //! `run --check`: whether the daemon could start, asked without reading or writing an event.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::config::{AlertsTo, DeadLettersTo, InternalTopics, KafkaSettings, Settings, Sources, TopicSource};
 use crate::daemon::live::own_topics;
 use crate::daemon::tables;
 use crate::daemon::topology::Topology;
+use crate::kafka::unreachable;
 use crate::program::{Program, TableSource};
-use crate::source::kafka::{KafkaSource, Partition, SourceError};
+use crate::source::kafka::{KafkaSource, Partition};
 use crate::telemetry::Metrics;
 
 const TIMEOUT: Duration = Duration::from_secs(5);
-/// How long the client may take to say why it cannot connect.
-const REASON_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What was found, line by line.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -106,7 +105,10 @@ fn check_kafka(
     let all: Vec<&str> = names.iter().chain(&own).copied().collect();
     let counts = match source.partition_counts(&all, TIMEOUT) {
         Ok(counts) => counts,
-        Err(error) => return report.bad(unreachable(&source, kafka, &error)),
+        Err(error) => {
+            let poll = || drop(source.poll(Duration::from_millis(100)));
+            return report.bad(unreachable(kafka, source.trouble(), poll, &error));
+        }
     };
     report.good(format!("broker {} answers", kafka.brokers()));
     let (counts, own_counts) = counts.split_at(names.len());
@@ -134,16 +136,6 @@ fn check_kafka(
             report.lines.extend(errors.iter().map(line));
         }
     }
-}
-
-/// The client tells why it cannot connect by its callback only, and that takes a moment.
-fn unreachable(source: &KafkaSource, kafka: &KafkaSettings, error: &SourceError) -> String {
-    let until = Instant::now() + REASON_TIMEOUT;
-    while source.trouble().current().is_none() && Instant::now() < until {
-        drop(source.poll(Duration::from_millis(100)));
-    }
-    let reason = source.trouble().current().unwrap_or_else(|| error.to_string());
-    format!("no answer from {}: {reason}", kafka.brokers())
 }
 
 fn check_source(report: &mut Report, source: &KafkaSource, settings: &TopicSource, count: Option<usize>) {

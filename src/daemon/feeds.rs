@@ -8,14 +8,13 @@ use std::time::{Duration, Instant};
 use prometheus_client::metrics::counter::Counter;
 use rdkafka::message::{BorrowedMessage, Message, OwnedMessage};
 
-use crate::config::{EventFields, Format, Settings, TopicSource};
-use crate::daemon::decoders::decoder;
+use crate::config::{Settings, TopicSource};
 use crate::daemon::offsets::Mark;
 use crate::daemon::output::{DeadLetter, OutputError, Outputs};
 use crate::daemon::shard::{Shard, Step, Stepped};
-use crate::decode::Decoder;
 use crate::engine::{Admission, LatePolicy};
-use crate::event::{Event, Position, SourceId};
+use crate::event::Event;
+use crate::intake::{Intake, Taken};
 use crate::program::Program;
 use crate::source::kafka::{KafkaSource, Partition, Progress, SourceError};
 use crate::telemetry::{IdsForgotten, Metrics, Reason, RuleName, TopicReason};
@@ -51,9 +50,7 @@ pub(super) struct Feeds {
 /// What is the same for all partitions of a topic.
 struct Source {
     topic: String,
-    decoder: Decoder,
-    /// Whether messages without payload belong there: the ends of rows, which their deletion told already.
-    has_tombstones: bool,
+    intake: Intake,
     max_future_ms: i64,
     idle_timeout: Duration,
     /// By partition, the shard and its input.
@@ -150,10 +147,9 @@ impl Feeds {
         program: &Arc<Program>,
         metrics: &Metrics,
     ) -> Feeds {
-        let source = |source: &TopicSource| Source {
+        let source = |(at, source): (usize, &TopicSource)| Source {
             topic: source.topic.clone(),
-            decoder: decoder(program, &source.fields, settings.limits),
-            has_tombstones: has_tombstones(&source.fields, program),
+            intake: Intake::new(program, at, source, settings.limits),
             max_future_ms: source.max_future_ms,
             idle_timeout: source.idle_timeout,
             slots: Vec::new(),
@@ -168,7 +164,7 @@ impl Feeds {
         Feeds {
             program: Arc::clone(program),
             metrics: metrics.clone(),
-            sources: sources.iter().map(source).collect(),
+            sources: sources.iter().enumerate().map(source).collect(),
             entries: Vec::new(),
             event: Event::default(),
             now_ms: wall_clock_ms(),
@@ -401,24 +397,20 @@ impl Feeds {
         let payload = message.payload();
         source.counts.bytes += payload.map_or(0, |bytes| u64::try_from(bytes.len()).unwrap_or(0));
         let next = message.offset() + 1;
-        let trouble = match payload {
-            None if source.has_tombstones => {
+        let trouble = match source.intake.take(message.partition(), message.offset(), payload, &mut self.event) {
+            Ok(Taken::Tombstone) => {
                 source.counts.tombstones += u64::from(speaking);
                 None
             }
-            None => Some(("tombstone", "no payload: a tombstone is no event".to_owned())),
-            Some(bytes) => match source.decoder.decode(bytes, &mut self.event) {
-                Ok(()) => {
-                    self.event.position = position(feed.source, message);
-                    let future_after_ms = self.now_ms.saturating_add(source.max_future_ms);
-                    let event = &mut self.event;
-                    let time_ms = event.time_ms;
-                    let stepped = shard.step(Step::Event { input, event, next, future_after_ms });
-                    source.count(speaking);
-                    admitted(stepped, source, speaking, &self.metrics, time_ms)
-                }
-                Err(error) => Some((error.reason(), error.to_string())),
-            },
+            Ok(Taken::Event) => {
+                let future_after_ms = self.now_ms.saturating_add(source.max_future_ms);
+                let event = &mut self.event;
+                let time_ms = event.time_ms;
+                let stepped = shard.step(Step::Event { input, event, next, future_after_ms });
+                source.count(speaking);
+                admitted(stepped, source, speaking, &self.metrics, time_ms)
+            }
+            Err(error) => Some((error.reason(), error.to_string())),
         };
         if shard.next(input) < next {
             shard.step(Step::Skip { input, next });
@@ -554,20 +546,6 @@ impl Feed {
         let quiet = self.last_message.elapsed() > Duration::from_millis(900);
         self.at_end = there && (next >= progress.end || (quiet && self.end_seen == Some(progress.end)));
         self.end_seen = there.then_some(progress.end);
-    }
-}
-
-/// Whether a source's topic is that of a table: compaction removes what a message without payload ends.
-fn has_tombstones(fields: &EventFields, program: &Program) -> bool {
-    let is_table = |event: &String| program.changes.iter().any(|(id, _)| program.schema.get(*id).name == *event);
-    fields.format == Format::Debezium || fields.event.as_ref().is_some_and(is_table)
-}
-
-fn position(source: usize, message: &impl Message) -> Position {
-    Position {
-        source: SourceId(u16::try_from(source).unwrap_or(u16::MAX)),
-        partition: u32::try_from(message.partition()).unwrap_or_default(),
-        offset: u64::try_from(message.offset()).unwrap_or_default(),
     }
 }
 

@@ -9,7 +9,6 @@ use tokio::sync::mpsc;
 
 use crate::alert::Alert;
 use crate::config::{FileSource, Late, Settings};
-use crate::daemon::decoders::{decoder, input_settings};
 use crate::daemon::health::Health;
 use crate::daemon::output::{DeadLetter, Outputs};
 use crate::daemon::shutdown::Shutdown;
@@ -17,6 +16,7 @@ use crate::daemon::table_files::{FileTables, Seen};
 use crate::decode::Decoder;
 use crate::engine::{Admission, AlertOrder, End, InputSettings, LatePolicy, Stream};
 use crate::event::{Event, Position, SourceId};
+use crate::intake::{decoder, input_settings};
 use crate::program::Program;
 use crate::sink::Delivery;
 use crate::source::FileReader;

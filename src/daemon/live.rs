@@ -11,7 +11,6 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, anyhow, bail};
 
 use crate::config::{KafkaSettings, Settings, Start, TopicSource};
-use crate::daemon::decoders::input_settings;
 use crate::daemon::feeds::{Entry, Feed, FeedError, Feeds};
 use crate::daemon::health::Health;
 use crate::daemon::offsets::Mark;
@@ -22,6 +21,7 @@ use crate::daemon::table_files::FileTables;
 use crate::daemon::tables::{self, Tables};
 use crate::daemon::topics;
 use crate::daemon::topology::Topology;
+use crate::intake::{input_settings, topic_names};
 use crate::program::Program;
 use crate::sink::kafka::OutboxError;
 use crate::source::kafka::{CommittedOffset, KafkaSource, Notice, Partition, SourceError};
@@ -119,11 +119,6 @@ pub(super) fn run(plan: &Plan<'_>) -> anyhow::Result<()> {
     }
 }
 
-/// The sources' names by their number, as positions in alerts carry them.
-pub(super) fn source_names(sources: &[TopicSource]) -> Arc<[String]> {
-    sources.iter().map(|source| source.topic.clone()).collect()
-}
-
 fn pause(plan: &Plan<'_>, time: Duration) {
     let until = Instant::now() + time;
     while Instant::now() < until && !plan.shutdown.is_asked() {
@@ -174,7 +169,7 @@ impl<'a> Session<'a> {
             failed(anyhow!(crate::daemon::Refused(lines.join("\n"))))
         })?;
         let tables = read_tables(plan)?;
-        let names = source_names(sources);
+        let names = topic_names(sources);
         let outputs = Outputs::open(settings, Arc::clone(&names), metrics.clone(), shutdown.flag()).map_err(failed)?;
         let topics: Vec<&str> = sources.iter().map(|source| source.topic.as_str()).collect();
         source.subscribe(&topics)?;

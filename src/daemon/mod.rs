@@ -22,7 +22,6 @@
 //! Rules are compiled by the caller; nothing here prints.
 
 mod check;
-mod decoders;
 mod feeds;
 mod files;
 mod handle;

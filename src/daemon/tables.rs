@@ -24,12 +24,10 @@ use crate::daemon::feeds::Entry;
 use crate::daemon::table_files::{FileTables, Seen};
 use crate::program::{Program, Rows, TableId, TableSource};
 use crate::source::kafka::SourceError;
-use crate::source::table::{Polled, TableTopic};
-use crate::tables::{ChangeReader, TableChange};
+use crate::source::table::TableTopic;
+use crate::tables::{RefusedChange, TableChange, TopicTable};
 use crate::telemetry::{Metrics, TableMessageRefused, TableRead, table_rows};
 
-/// What is taken from a topic at a time.
-const MESSAGES_MAX: usize = 2_048;
 /// How long an event may wait for its own change. Both are read from one topic, so more is a broken connection.
 const CATCH_UP_MAX: Duration = Duration::from_secs(30);
 
@@ -46,8 +44,7 @@ pub(super) struct Tables {
 struct Topic {
     id: TableId,
     name: Arc<str>,
-    reader: TableTopic,
-    changes: ChangeReader,
+    table: TopicTable,
     has_refused: bool,
 }
 
@@ -74,8 +71,8 @@ impl Tables {
         for (table, id) in program.tables.iter().zip((0..).map(TableId)) {
             if let TableSource::Topic { topic, .. } = &table.source {
                 let reader = TableTopic::open(kafka, group, topic, metrics.clone(), timeout)?;
-                let (name, changes) = (Arc::clone(&table.name), ChangeReader::new(table));
-                topics.push(Topic { id, name, reader, changes, has_refused: false });
+                let (name, table) = (Arc::clone(&table.name), TopicTable::new(table, reader));
+                topics.push(Topic { id, name, table, has_refused: false });
             }
         }
         let current = program.tables.iter().map(|table| Arc::clone(&table.rows)).collect();
@@ -89,9 +86,9 @@ impl Tables {
     pub(super) fn read(&mut self, mut go_on: impl FnMut(String) -> bool) -> Result<bool, SourceError> {
         let began = Instant::now();
         for at in 0..self.topics.len() {
-            while !self.topics[at].reader.is_read() {
-                let Topic { id, name, reader, .. } = &self.topics[at];
-                let trouble = reader.trouble().map_or_else(String::new, |trouble| format!(" ({trouble})"));
+            while !self.topics[at].table.reader().is_read() {
+                let Topic { id, name, table, .. } = &self.topics[at];
+                let trouble = table.reader().trouble().map_or_else(String::new, |trouble| format!(" ({trouble})"));
                 let rows = self.current[id.index()].len();
                 if !go_on(format!("reading the table {name} from its topic: {rows} rows so far{trouble}")) {
                     return Ok(false);
@@ -126,12 +123,12 @@ impl Tables {
         self.take_up_files(entries);
         let topic = message.topic();
         for at in 0..self.topics.len() {
-            if self.topics[at].reader.topic() != topic {
+            if self.topics[at].table.reader().topic() != topic {
                 continue;
             }
             // Where compaction has removed the message meanwhile, there is a later one of its key to be read.
             let until = Instant::now() + CATCH_UP_MAX;
-            while !self.topics[at].reader.has_read(message.partition(), message.offset()) {
+            while !self.topics[at].table.reader().has_read(message.partition(), message.offset()) {
                 self.poll_topic(at, Duration::from_millis(100), entries)?;
                 if Instant::now() > until {
                     return Err(SourceError::Retry(format!("the table topic `{topic}` is not read any more")));
@@ -142,29 +139,15 @@ impl Tables {
     }
 
     /// Takes messages of one topic.
-    fn poll_topic(&mut self, at: usize, mut wait: Duration, entries: &mut [Entry]) -> Result<(), SourceError> {
-        let mut changes = Vec::new();
-        let topic = &mut self.topics[at];
-        for _ in 0..MESSAGES_MAX {
-            let Topic { reader, changes: read, .. } = topic;
-            let mut found = None;
-            let polled = reader.poll(wait, |message| {
-                found = Some((message.partition, message.offset, read.read(message.key, message.payload)));
-            })?;
-            match (polled, found) {
-                (Polled::Nothing, _) => break,
-                (Polled::End, _) | (Polled::Message, None) => {}
-                (Polled::Message, Some((_, _, Ok(change)))) => changes.push(change),
-                (Polled::Message, Some((partition, offset, Err(error)))) => {
-                    let loud = !std::mem::replace(&mut topic.has_refused, true);
-                    let problem = error.to_string();
-                    TableMessageRefused { table: &topic.name, partition, offset, problem, loud }.emit(&self.metrics);
-                }
-            }
-            wait = Duration::ZERO;
-        }
+    fn poll_topic(&mut self, at: usize, wait: Duration, entries: &mut [Entry]) -> Result<(), SourceError> {
+        let Topic { name, table, has_refused, .. } = &mut self.topics[at];
+        let changes = table.poll(wait, |RefusedChange { partition, offset, error }| {
+            let loud = !std::mem::replace(has_refused, true);
+            TableMessageRefused { table: name, partition, offset, problem: error.to_string(), loud }
+                .emit(&self.metrics);
+        })?;
         if !changes.is_empty() {
-            let (id, name) = (topic.id, Arc::clone(&topic.name));
+            let (id, name) = (self.topics[at].id, Arc::clone(&self.topics[at].name));
             self.change(id, changes, entries);
             table_rows(&self.metrics, &name, self.current[id.index()].len());
         }
@@ -178,11 +161,8 @@ impl Tables {
             entry.shard.replace_table(id, Arc::clone(&nobodys));
         }
         let rows = Arc::make_mut(&mut self.current[id.index()]);
-        for TableChange { key, row } in changes {
-            match row {
-                Some(row) => drop(rows.insert(&key, row)),
-                None => drop(rows.remove(&key)),
-            }
+        for change in changes {
+            change.apply(rows);
         }
         for entry in entries {
             entry.shard.replace_table(id, Arc::clone(&self.current[id.index()]));

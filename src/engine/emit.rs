@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use crate::alert::{self, Alert, AlertEvent, AlertId, Kind};
 use crate::engine::completed::Completed;
 use crate::engine::eval::{self, Context};
-use crate::engine::runs::Taken;
+use crate::engine::record::Taken;
 use crate::event::{EventId, Key, Position, Value};
 use crate::program::{Program, Step, StepId};
 
@@ -31,7 +31,7 @@ pub(super) fn alert(program: &Program, sources: &[String], key: &[u8], completed
         message: alert::render(&rule.alert.message, |expr| eval::value(expr, context).into_owned()),
         key: names.zip(parts.iter().cloned()).collect(),
         time_ms: completed.time_ms,
-        started_ms: completed.trail.run.start_ms,
+        started_ms: completed.trail.start_ms(),
         tags: Arc::clone(&rule.alert.tags),
         targets: Arc::clone(&rule.alert.targets),
         events: evidence(program, completed),
@@ -44,7 +44,8 @@ pub(super) fn alert(program: &Program, sources: &[String], key: &[u8], completed
 fn evidence(program: &Program, completed: &Completed<'_>) -> Vec<AlertEvent> {
     let steps = &completed.rule.steps;
     let mut seen = vec![0; steps.len()];
-    let kept = |(id, taken): (StepId, &Taken)| {
+    let kept = |taken: Taken<'_>| {
+        let id = taken.step;
         let step = &steps[id.index()];
         let at = seen[id.index()];
         seen[id.index()] += 1;
@@ -54,16 +55,16 @@ fn evidence(program: &Program, completed: &Completed<'_>) -> Vec<AlertEvent> {
     completed.events().into_iter().filter_map(kept).collect()
 }
 
-fn event(program: &Program, step: &Step, taken: &Taken) -> AlertEvent {
-    let fields = step.captures.iter().zip(&taken.values).filter(|(capture, _)| capture.shown);
+fn event(program: &Program, step: &Step, taken: Taken<'_>) -> AlertEvent {
+    let fields = step.captures.iter().zip(taken.values()).filter(|(capture, _)| capture.shown);
     AlertEvent {
         step: Arc::clone(&step.label),
-        type_id: taken.type_id,
-        type_name: Arc::from(program.schema.get(taken.type_id).name.as_str()),
-        id: taken.id.clone(),
-        time_ms: taken.time_ms,
-        position: taken.position,
-        fields: fields.map(|(capture, value)| (Arc::clone(&capture.path), value.clone())).collect(),
+        type_id: taken.type_id(),
+        type_name: Arc::from(program.schema.get(taken.type_id()).name.as_str()),
+        id: taken.id().map(EventId::from),
+        time_ms: taken.time_ms(),
+        position: taken.position(),
+        fields: fields.map(|(capture, value)| (Arc::clone(&capture.path), value)).collect(),
     }
 }
 
@@ -92,15 +93,15 @@ fn id(completed: &Completed<'_>, sources: &[String], key: &[u8]) -> AlertId {
     hash.update(completed.rule.match_hash);
     put(&mut hash, key);
     hash.update(completed.time_ms.to_be_bytes());
-    for (_, taken) in completed.events() {
-        hash.update(taken.time_ms.to_be_bytes());
-        put_event(&mut hash, sources, taken.id.as_ref(), taken.position);
+    for taken in completed.events() {
+        hash.update(taken.time_ms().to_be_bytes());
+        put_event(&mut hash, sources, taken.id(), taken.position());
     }
     first_half(hash)
 }
 
 /// What tells an event from others: its id, or else its place in its source.
-pub(super) fn put_event(hash: &mut Sha256, sources: &[String], id: Option<&EventId>, position: Position) {
+pub(super) fn put_event(hash: &mut Sha256, sources: &[String], id: Option<&str>, position: Position) {
     if let Some(id) = id {
         hash.update([1]);
         put(hash, id.as_bytes());

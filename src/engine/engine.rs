@@ -2,7 +2,6 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
 
 use hashbrown::DefaultHashBuilder;
@@ -22,9 +21,10 @@ use crate::engine::runs::{KeyTable, Row, Runs};
 use crate::engine::sessions::Sessions;
 use crate::engine::suppress::Suppressor;
 use crate::engine::trace::{Asked, Judged, Trace};
+use crate::engine::two_step::TwoSteps;
 use crate::engine::{emit, lookups};
 use crate::event::{Event, Key, KeyBuilder, Value};
-use crate::program::{Dispatch, Program, Rows, Rule, RuleId, Strategy, TableId};
+use crate::program::{Dispatch, Program, Rows, Rule, RuleId, Strategy, TableId, TwoStep, TwoStepId};
 
 /// What fires at the end of a finite input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -101,6 +101,10 @@ struct Live {
     tables: Vec<KeyTable>,
     /// By rule.
     rules: Vec<RuleState>,
+    /// Of the two-step sequences.
+    two_steps: Vec<TwoSteps>,
+    /// Whether all sequences are run by state machines: somebody asked how their runs end, or what their conditions see.
+    plainly: bool,
     /// For each rule with something that ends by itself one time that is not after the first such end; at equal times
     /// rules that others stand on come first.
     timers: BinaryHeap<Reverse<(i64, u16, RuleId)>>,
@@ -162,10 +166,12 @@ impl Engine {
     fn shard(program: Arc<Program>, hasher: DefaultHashBuilder, shard: Shard) -> Engine {
         let live = Live {
             sources: Arc::from([]),
-            hasher,
+            tables: program.keys.iter().map(|_| KeyTable::new(hasher.clone())).collect(),
             shard,
-            tables: program.keys.iter().map(|_| KeyTable::default()).collect(),
             rules: program.rules.iter().map(|_| RuleState::default()).collect(),
+            two_steps: two_steps(&program, &hasher),
+            hasher,
+            plainly: false,
             timers: BinaryHeap::new(),
             pending: Vec::new(),
             asked: None,
@@ -242,6 +248,9 @@ impl Engine {
             for rule in &program.rules {
                 state.live.sweep(rule, watermark_ms, usize::MAX);
             }
+            for (two_step, runs) in program.two_steps.iter().zip(&mut state.live.two_steps) {
+                runs.expire(two_step, watermark_ms);
+            }
         }
     }
 
@@ -262,6 +271,7 @@ impl Engine {
 
     /// From now on keeps how the runs of all rules end.
     pub fn keep_history(&mut self) {
+        self.state.live.plainly = true;
         self.state.live.rules.iter_mut().for_each(|rule| rule.runs.keep_history());
     }
 
@@ -273,6 +283,7 @@ impl Engine {
 
     /// From now on writes down what the conditions of a rule see for a key.
     pub fn trace(&mut self, rule: RuleId, key: Key) {
+        self.state.live.plainly = true;
         self.state.live.asked = Some(Arc::new(Trace::new(rule, key)));
     }
 
@@ -284,12 +295,14 @@ impl Engine {
     /// How many runs, sessions, streaks and sides of a join are open.
     pub fn open_runs(&self) -> usize {
         let open = |rule: &RuleState| rule.runs.len() + rule.pairs.len() + rule.streaks.len() + rule.sessions.len();
-        self.state.live.rules.iter().map(open).sum()
+        let two_steps = self.state.live.two_steps.iter().map(TwoSteps::len);
+        self.state.live.rules.iter().map(open).chain(two_steps).sum()
     }
 
     /// How many keys have an open run.
     pub fn open_keys(&self) -> usize {
-        self.state.live.tables.iter().map(KeyTable::len).sum()
+        let two_steps = self.state.live.two_steps.iter().map(TwoSteps::keys);
+        self.state.live.tables.iter().map(KeyTable::len).chain(two_steps).sum()
     }
 
     /// How many rows remember something of a key's past, and how many are in open windows of measures.
@@ -368,9 +381,7 @@ impl State {
 impl Live {
     #[inline]
     fn hash(&self, key: &[u8]) -> u64 {
-        let mut hasher = self.hasher.build_hasher();
-        hasher.write(key);
-        hasher.finish()
+        Key::hash_of(key, &self.hasher)
     }
 
     /// Where what measures emit goes.
@@ -410,8 +421,29 @@ impl Live {
                 self.set_timer(rule);
                 row
             }
-            Strategy::SequenceNfa | Strategy::AllOf => self.offer_to_runs(offer, place, alerts),
+            Strategy::SequenceNfa | Strategy::AllOf => match rule.two_step.filter(|_| !self.plainly) {
+                Some(id) => {
+                    self.offer_to_two_steps(id, &offer, place, alerts);
+                    row
+                }
+                None => self.offer_to_runs(offer, place, alerts),
+            },
         }
+    }
+
+    /// Offers an event to the two-step sequences that run together, once for all of them.
+    fn offer_to_two_steps(&mut self, id: TwoStepId, offer: &Offer<'_>, place: Place<'_>, alerts: &mut Vec<Alert>) {
+        let Place { program, key, .. } = place;
+        let two_step = &program.two_steps[id.index()];
+        if two_step.members[0].rule != offer.rule.id {
+            return;
+        }
+        let Live { sources, pending, stats, rules, two_steps, .. } = self;
+        two_steps[id.index()].offer(program, two_step, offer, key, |completed| {
+            let at = completed.rule.id.index();
+            let mut desk = Desk { program, sources, pending, stats: &mut stats.rules[at], alerts };
+            desk.send(&mut rules[at].suppressor, key.bytes, completed);
+        });
     }
 
     fn offer_to_runs(&mut self, mut offer: Offer<'_>, place: Place<'_>, alerts: &mut Vec<Alert>) -> Option<Row> {
@@ -496,6 +528,15 @@ impl Live {
         }
         self.set_timer(rule);
     }
+}
+
+/// No runs yet, of each.
+fn two_steps(program: &Program, hasher: &DefaultHashBuilder) -> Vec<TwoSteps> {
+    let within_ms = |two_step: &TwoStep| {
+        let within = program.rules[two_step.members[0].rule.index()].within;
+        within.expect("a two-step sequence has an end").ms
+    };
+    program.two_steps.iter().map(|two_step| TwoSteps::new(within_ms(two_step), hasher.clone())).collect()
 }
 
 impl RuleState {

@@ -8,7 +8,8 @@ use crate::engine::compare;
 use crate::engine::fold::{Fold, number};
 use crate::engine::lookups::Tables;
 use crate::engine::past::Past;
-use crate::engine::runs::{Taken, Trail};
+use crate::engine::record::Taken;
+use crate::engine::runs::Trail;
 use crate::event::{Event, Value};
 use crate::program::{Aggregate, Arithmetic, CaptureId, Condition, Expr, StepId};
 
@@ -35,7 +36,7 @@ impl<'a> Context<'a> {
         Context { event: Some(event), tables, ..Context::default() }
     }
 
-    fn taken(&self, step: StepId) -> Option<&'a Taken> {
+    fn taken(&self, step: StepId) -> Option<Taken<'a>> {
         self.trail.and_then(|trail| trail.last_of(step))
     }
 }
@@ -78,12 +79,11 @@ pub(super) fn value<'a>(expr: &'a Expr, context: Context<'a>) -> Cow<'a, Value> 
             return Cow::Borrowed(field.unwrap_or(&MISSING));
         }
         Expr::Captured(step, capture) => {
-            let taken = context.taken(*step);
-            return Cow::Borrowed(taken.map_or(&MISSING, |taken| &taken.values[capture.index()]));
+            context.taken(*step).map_or(Value::Missing, |taken| taken.value(capture.index()))
         }
         Expr::Key(part) => return Cow::Borrowed(context.key.get(usize::from(*part)).unwrap_or(&MISSING)),
         Expr::Time => context.event.map_or(Value::Missing, |event| Value::Time(event.time_ms)),
-        Expr::CapturedTime(step) => context.taken(*step).map_or(Value::Missing, |taken| Value::Time(taken.time_ms)),
+        Expr::CapturedTime(step) => context.taken(*step).map_or(Value::Missing, |taken| Value::Time(taken.time_ms())),
         Expr::Window(window) => context.past.map_or(Value::Missing, |past| past.window(*window)),
         Expr::Aggregate(at) => return Cow::Borrowed(context.aggregates.get(usize::from(*at)).unwrap_or(&MISSING)),
         Expr::StepAggregate(aggregate, step, capture) => step_aggregate(*aggregate, *step, *capture, context),
@@ -156,7 +156,7 @@ fn step_aggregate(aggregate: Aggregate, step: StepId, capture: Option<CaptureId>
     let mut fold = Fold::new(aggregate);
     let events = context.trail.into_iter().flat_map(|trail| trail.of(step));
     match capture {
-        Some(capture) => events.for_each(|taken| fold.add(&taken.values[capture.index()])),
+        Some(capture) => events.for_each(|taken| fold.add(&taken.value(capture.index()))),
         // A count needs no walk over what may be a long list.
         None => return integer(context.trail.map_or(0, |trail| trail.count_of(step))),
     }

@@ -1,12 +1,11 @@
 //! `where c for D`: one row a key while the condition holds.
 
-use std::sync::Arc;
-
-use crate::engine::completed::{self, Completed};
+use crate::engine::completed::Completed;
 use crate::engine::keyed::Keyed;
 use crate::engine::nfa::Offer;
 use crate::engine::past::KeyAt;
-use crate::engine::runs::Taken;
+use crate::engine::record::{Records, Taken};
+use crate::engine::runs::Trail;
 use crate::program::{Held, StepId};
 
 /// The streaks of all keys.
@@ -15,7 +14,7 @@ pub(super) type Streaks = Keyed<Streak>;
 /// Events of a key, one after the other, on all of which the condition held.
 #[derive(Debug)]
 pub(super) struct Streak {
-    first: Arc<Taken>,
+    first: Records,
     latest_ms: i64,
     alerted: bool,
 }
@@ -43,15 +42,21 @@ pub(super) fn offer(
     if streaks.get(key.hash, key.bytes).is_some_and(broken) {
         streaks.remove(key.hash, key.bytes);
     }
-    let begin = || Streak { first: offer.taken(STEP), latest_ms: now_ms, alerted: false };
+    let last = offer.made(STEP);
+    let begin = || {
+        let mut first = Records::default();
+        first.insert(&last);
+        Streak { first, latest_ms: now_ms, alerted: false }
+    };
     let streak = streaks.touch(key.hash, key.bytes, now_ms, begin);
     streak.latest_ms = now_ms;
-    if streak.alerted || now_ms.saturating_sub(streak.first.time_ms) < held.for_ms {
+    let mut events = streak.first.as_bytes().to_vec();
+    if streak.alerted || now_ms.saturating_sub(Taken::of(&events).time_ms()) < held.for_ms {
         return;
     }
     streak.alerted = true;
-    let (first, last) = (Arc::clone(&streak.first), offer.taken(STEP));
-    let alone = Arc::ptr_eq(&first, &last);
-    let events = [(STEP, first)].into_iter().chain((!alone).then_some((STEP, last)));
-    completed(offer.completion(&completed::run_of(events), &[]));
+    if events != *last {
+        events.extend_from_slice(&last);
+    }
+    completed(offer.completion(Trail::of_records(&events)));
 }

@@ -1,7 +1,6 @@
 //! How runs ended, for those who ask why there was no alert. Kept only on request: it grows with the input.
 
-use crate::engine::runs::Trail;
-use crate::engine::trace;
+use crate::engine::runs::{Run, SharedLists};
 use crate::event::Position;
 use crate::program::StepId;
 
@@ -42,9 +41,14 @@ pub enum Ended {
 }
 
 impl PastRun {
-    pub(super) fn new(trail: Trail<'_>, ended: Ended) -> PastRun {
-        let run = trail.run;
-        let first = trace::first_arrival(trail).unwrap_or_default();
-        PastRun { first, step: run.step, taken: run.taken, start_ms: run.start_ms, ends_ms: run.ends_ms, ended }
+    pub(super) fn new(run: &Run, shared: &SharedLists, ended: Ended) -> PastRun {
+        let trail = run.trail(shared);
+        let first = trail.first_arrival().unwrap_or_default();
+        let taken = match run.taken {
+            // The run stopped counting there.
+            u16::MAX => u32::try_from(trail.count_of(run.step)).unwrap_or(u32::MAX),
+            taken => u32::from(taken),
+        };
+        PastRun { first, step: run.step, taken, start_ms: trail.start_ms(), ends_ms: run.ends_ms, ended }
     }
 }

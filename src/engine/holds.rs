@@ -2,32 +2,27 @@
 
 use std::sync::Arc;
 
-use crate::alert::Alert;
+use crate::alert::{Alert, AlertEvent};
 use crate::engine::eval::{self, Context};
-use crate::engine::runs::{NONE, Run, Taken, Trail};
-use crate::event::Value;
+use crate::engine::record::{self, Records};
+use crate::engine::runs::Trail;
+use crate::event::{Event, Value};
 use crate::program::{Condition, Rows, Rule, StepId};
 
 /// Whether a condition on a rule's alerts holds of one. It sees what the alert carries: its events, of an `N or more`
 /// step the first and last ones; the aggregates of a session and the total of a risk; and the rows of lists and tables
 /// as they are given.
 pub fn holds_of_alert(condition: &Condition, rule: &Rule, alert: &Alert, tables: &[Arc<Rows>]) -> bool {
-    let mut run = Run::new(NONE, alert.started_ms, alert.time_ms);
-    for event in &alert.events {
-        let Some(step) = (0..).map(StepId).zip(&rule.steps).find(|(_, step)| step.label == event.step) else {
+    let mut events = Records::default();
+    for shown in &alert.events {
+        let Some(step) = (0..).map(StepId).zip(&rule.steps).find(|(_, step)| step.label == shown.step) else {
             continue;
         };
-        let taken = Taken {
-            type_id: event.type_id,
-            arrival: 0,
-            time_ms: event.time_ms,
-            position: event.position,
-            id: event.id.clone(),
-            values: event.fields.iter().map(|(_, value)| value.clone()).collect(),
-        };
-        run.events.push((step.0, Arc::new(taken)));
+        let AlertEvent { type_id, time_ms, position, ref id, .. } = *shown;
+        let event = Event { type_id: Some(type_id), time_ms, position, id: id.clone(), ..Event::default() };
+        events.insert(&record::write(step.0, &event, 0, shown.fields.iter().map(|(_, value)| value)));
     }
-    let trail = Some(Trail { run: &run, shared: &[] });
+    let trail = Some(Trail::of_records(events.as_bytes()));
     // The counts of `N or more` steps stand before them, and are seen as aggregates over the events.
     let counts = rule.steps.iter().filter(|step| step.or_more).count();
     let aggregates: Vec<Value> = alert.values.iter().skip(counts).map(|(_, value)| value.clone()).collect();

@@ -231,7 +231,7 @@ impl Outlet<'_> {
         hash.update(emission.start_ms.to_be_bytes());
         hash.update(emission.end_ms.to_be_bytes());
         if let Some(event) = event {
-            emit::put_event(&mut hash, self.sources, event.id.as_ref(), event.position);
+            emit::put_event(&mut hash, self.sources, event.id.as_deref(), event.position);
         }
         let names = self.program.keys[measure.key.index()].parts.iter().cloned();
         self.alerts.push(Alert {

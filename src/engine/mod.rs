@@ -14,10 +14,12 @@
 //!   values and `ranked` for percentiles;
 //! - `exact`     sums of numbers that do not drift;
 //! - `nfa`       the runs of one rule: how they start, move on, complete and end; `unordered` those of `all of`;
+//! - `two_step`  runs of two-step sequences, by the value that they are compared with;
 //! - `pairs`     `each pair of`; `sessions`; `held` conditions; `idle` what closes after a silence;
 //! - `measures`  measures, with `panes` for windows of time;
 //! - `completed` a completed match; `pending` an alert that other rules are to see;
-//! - `runs`      where runs are kept, with their orders by key, by age and by deadline;
+//! - `runs`      where runs are kept, with their orders by key, by age and by deadline; `record` what they keep of an
+//!   event;
 //! - `eval`      conditions and values;
 //! - `compare`   equality and order of values;
 //! - `lookups`   the rows of lists and tables;
@@ -54,6 +56,7 @@ mod past;
 mod pending;
 mod ranked;
 mod recent;
+mod record;
 mod reorder;
 mod runs;
 mod sequence;
@@ -63,6 +66,7 @@ mod sliding;
 mod stream;
 mod suppress;
 mod trace;
+mod two_step;
 mod unordered;
 mod watermark;
 

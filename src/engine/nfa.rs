@@ -4,16 +4,13 @@
 //! and then may start a run. A run takes the first event that fits its step and skips what does not (skip till next
 //! match). Without `every`, a completion drops all open runs of the key (skip past last event).
 
-use std::sync::Arc;
-
-use smallvec::SmallVec;
-
-use crate::engine::completed::{self, Completed};
+use crate::engine::completed::Completed;
 use crate::engine::eval::{self, Context};
 use crate::engine::history::Ended;
 use crate::engine::lookups::Tables;
 use crate::engine::past::Past;
-use crate::engine::runs::{KeyTable, NONE, Row, Run, RunList, Runs, Shared, Span, Taken, Trail};
+use crate::engine::record::{self, Made, Span};
+use crate::engine::runs::{KeyTable, NONE, Row, Run, RunList, Runs, Trail};
 use crate::engine::trace::{self, Asked, Judged, Seen, Traced};
 use crate::engine::unordered;
 use crate::event::Event;
@@ -54,8 +51,6 @@ pub(super) struct Offer<'a> {
     asked: Asked,
     /// The event's number among those judged.
     arrival: u64,
-    /// What was kept of the event for a step, shared by all runs that take it there.
-    made: SmallVec<[(StepId, Arc<Taken>); 1]>,
 }
 
 impl<'a> Offer<'a> {
@@ -66,7 +61,12 @@ impl<'a> Offer<'a> {
         past: Option<Past<'a>>,
         tables: Tables<'a>,
     ) -> Offer<'a> {
-        Offer { rule, event, past, tables, asked: None, arrival, made: SmallVec::new() }
+        Offer { rule, event, past, tables, asked: None, arrival }
+    }
+
+    /// The event's number among those judged.
+    pub(super) fn arrival(&self) -> u64 {
+        self.arrival
     }
 
     /// From now on writes down what conditions see.
@@ -84,9 +84,8 @@ impl<'a> Offer<'a> {
     }
 
     /// A rule that one event decides: the event is the whole match.
-    pub(super) fn complete_at_once(&mut self, completed: impl FnOnce(Completed<'_>)) {
-        let run = completed::run_of([(StepId(0), self.taken(StepId(0)))]);
-        completed(self.completion(&run, &[]));
+    pub(super) fn complete_at_once(&self, completed: impl FnOnce(Completed<'_>)) {
+        completed(self.completion(Trail::of_records(&self.made(StepId(0)))));
     }
 
     /// Offers the event to the open runs of the key. Returns whether a rule without `every` completed, so that the
@@ -105,7 +104,7 @@ impl<'a> Offer<'a> {
                 Move::End(ended) => runs.close(row, list, ended),
                 judged => {
                     if self.advance(runs, row, list, judged) == Progress::Complete {
-                        completed(self.completion(runs.get(row), &list.shared));
+                        completed(self.completion(runs.get(row).trail(&list.shared)));
                         if !self.rule.every {
                             close_all(runs, list, row);
                             return true;
@@ -123,7 +122,7 @@ impl<'a> Offer<'a> {
     pub(super) fn start(&mut self, runs: &mut Runs, key: Row, list: &mut RunList, first: Move) {
         let start_ms = self.event.time_ms;
         let ends_ms = self.rule.within.map_or(i64::MAX, |within| start_ms.saturating_add(within.ms));
-        let row = runs.open(Run::new(key, start_ms, ends_ms), list);
+        let row = runs.open(Run::new(key, ends_ms), list);
         let progress = self.advance(runs, row, list, first);
         debug_assert_ne!(progress, Progress::Complete, "rules that one event decides keep no runs");
     }
@@ -132,11 +131,11 @@ impl<'a> Offer<'a> {
     fn judge(&self, run: &Run, list: &RunList) -> Move {
         if self.event.time_ms > run.ends_ms {
             if self.asked.is_some() {
-                self.trace_late(Trail { run, shared: &list.shared });
+                self.trace_late(run, run.trail(&list.shared));
             }
             return Move::End(Ended::Expired);
         }
-        let trail = Trail { run, shared: &list.shared };
+        let trail = run.trail(&list.shared);
         let judged = match self.rule.steps.get(run.step.index()) {
             Some(_) if matches!(self.rule.strategy, Strategy::AllOf) => {
                 unordered::next_slot(self, trail).map_or(Move::Skip, Move::TakeSlot)
@@ -151,7 +150,7 @@ impl<'a> Offer<'a> {
     }
 
     fn judge_step(&self, step: &Step, run: &Run, trail: Trail<'_>) -> Move {
-        let enough = step.or_more && run.taken >= step.count;
+        let enough = step.or_more && u32::from(run.taken) >= step.count;
         let next = if enough { self.rule.steps.get(run.step.index() + 1) } else { None };
         if next.is_some_and(|next| self.fits(&next.guards, Some(trail))) {
             return Move::TakeNext;
@@ -197,11 +196,11 @@ impl<'a> Offer<'a> {
 
     /// Writes down what the event would have been to a run whose time has passed.
     #[cold]
-    fn trace_late(&self, trail: Trail<'_>) {
+    fn trace_late(&self, run: &Run, trail: Trail<'_>) {
         let rule = self.rule;
         let slots = matches!(rule.strategy, Strategy::AllOf);
         for (id, step) in (0..).map(StepId).zip(&rule.steps) {
-            let due = if slots { trail.last_of(id).is_none() } else { id == trail.run.step };
+            let due = if slots { trail.last_of(id).is_none() } else { id == run.step };
             let guard = step.guards.iter().find(|guard| Some(guard.type_id) == self.event.type_id);
             if let Some(guard) = guard.filter(|_| due) {
                 self.trace_guard(&step.guards, guard, Some(trail), true);
@@ -221,7 +220,7 @@ impl<'a> Offer<'a> {
     ) {
         let Some(asked) = &self.asked else { return };
         let fits = condition.as_ref().is_none_or(|traced| traced.holds) && links.iter().all(|(_, link)| link.holds);
-        let run = trail.and_then(trace::first_arrival);
+        let run = trail.and_then(Trail::first_arrival);
         let event = Seen::of(self.event, self.arrival);
         asked.add(Judged { place, event, run, late, fits, condition, links });
     }
@@ -245,8 +244,7 @@ impl<'a> Offer<'a> {
     fn advance(&mut self, runs: &mut Runs, row: Row, list: &mut RunList, judged: Move) -> Progress {
         let rule = self.rule;
         if let Move::TakeSlot(slot) = judged {
-            let taken = self.taken(slot);
-            return unordered::bind(rule, runs.get_mut(row), slot, taken);
+            return unordered::bind(rule, runs.get_mut(row), &self.made(slot));
         }
         if judged == Move::TakeNext {
             leave_step(runs.get_mut(row));
@@ -255,8 +253,9 @@ impl<'a> Offer<'a> {
         self.keep(runs.get_mut(row), step_id, list);
         let step = &rule.steps[step_id.index()];
         let run = runs.get_mut(row);
-        run.taken += 1;
-        if step.or_more || run.taken < step.count {
+        // A step that takes ever more needs to know only that it has enough.
+        run.taken = run.taken.saturating_add(1);
+        if step.or_more || u32::from(run.taken) < step.count {
             return Progress::Moving;
         }
         leave_step(run);
@@ -273,37 +272,30 @@ impl<'a> Offer<'a> {
     }
 
     /// Keeps what the run needs of the event.
-    fn keep(&mut self, run: &mut Run, step_id: StepId, list: &mut RunList) {
-        let taken = self.taken(step_id);
+    fn keep(&self, run: &mut Run, step_id: StepId, list: &mut RunList) {
+        let made = self.made(step_id);
         let step = &self.rule.steps[step_id.index()];
-        if !(step.or_more && step.independent) {
-            run.events.push((step_id, taken));
+        if !(step.is_repeated() && step.independent) {
+            run.own.insert(&made);
         } else if run.taken == 0 {
-            let from = list.shared_of(step_id).begin(&taken);
-            run.spans.push(Span { step: step_id, from, to: from + 1 });
+            let from = list.shared_of(step_id).begin(&made);
+            run.own.insert(&Span { step: step_id, from, to: from + 1 }.to_record());
         } else {
-            list.shared_of(step_id).push(&taken);
-            let span = run.spans.last_mut().expect("the step's first event began a span");
-            span.to += 1;
+            list.shared_of(step_id).push(&made);
+            run.own.lengthen_span();
         }
     }
 
     /// What is kept of the event for a step.
-    pub(super) fn taken(&mut self, step_id: StepId) -> Arc<Taken> {
-        if let Some((_, made)) = self.made.iter().find(|(step, _)| *step == step_id) {
-            return Arc::clone(made);
-        }
-        let made = completed::take(self.rule, step_id, self.event, self.arrival);
-        self.made.push((step_id, Arc::clone(&made)));
-        made
+    pub(super) fn made(&self, step_id: StepId) -> Made {
+        record::make(self.rule, step_id, self.event, self.arrival)
     }
 
     /// A match that the event completes.
-    pub(super) fn completion<'r>(&self, run: &'r Run, shared: &'r [Shared]) -> Completed<'r>
+    pub(super) fn completion<'r>(&self, trail: Trail<'r>) -> Completed<'r>
     where
         'a: 'r,
     {
-        let trail = Trail { run, shared };
         Completed {
             rule: self.rule,
             trail,
@@ -327,7 +319,7 @@ pub(super) fn wait_ended(
     let run = runs.get(row);
     let key = run.key;
     let list = keys.list(key, rule.id).expect("an open run is in its key's list");
-    let trail = Trail { run, shared: &list.shared };
+    let trail = run.trail(&list.shared);
     let completion = Completed { rule, trail, time_ms: run.ends_ms, past: None, aggregates: &[], tables };
     completed(keys, key, completion);
     let list = keys.list_mut(key, rule.id);

@@ -4,13 +4,13 @@
 //! side, the oldest first, and then kept for its own. Kept events leave by time, oldest first, so both are queues.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 
-use crate::engine::completed::{self, Completed};
+use crate::engine::completed::Completed;
 use crate::engine::keyed::Keyed;
 use crate::engine::nfa::Offer;
 use crate::engine::past::KeyAt;
-use crate::engine::runs::{Taken, Trail};
+use crate::engine::record::{Record, Records, Taken};
+use crate::engine::runs::Trail;
 use crate::engine::unordered;
 use crate::program::StepId;
 
@@ -19,7 +19,7 @@ pub(super) type Pairs = Keyed<Sides>;
 
 /// The kept events of a key.
 #[derive(Debug, Default)]
-pub(super) struct Sides([VecDeque<Arc<Taken>>; 2]);
+pub(super) struct Sides([VecDeque<Record>; 2]);
 
 const LEFT: StepId = StepId(0);
 const RIGHT: StepId = StepId(1);
@@ -43,38 +43,31 @@ pub(super) fn offer(
     sides.0.iter_mut().for_each(|kept| forget(kept, oldest_ms));
     for (side, other) in [(LEFT, RIGHT), (RIGHT, LEFT)] {
         if takes[side.index()] {
-            join(offer, side, other, &sides.0[other.index()], &mut completed);
+            join(offer, side, &sides.0[other.index()], &mut completed);
         }
     }
     for side in [LEFT, RIGHT] {
         if takes[side.index()] {
-            sides.0[side.index()].push_back(offer.taken(side));
+            sides.0[side.index()].push_back(Record::from(&*offer.made(side)));
         }
     }
 }
 
 /// Joins the event, on one side, with the kept events of the other.
-fn join(
-    offer: &mut Offer<'_>,
-    side: StepId,
-    other: StepId,
-    kept: &VecDeque<Arc<Taken>>,
-    completed: &mut impl FnMut(Completed<'_>),
-) {
+fn join(offer: &mut Offer<'_>, side: StepId, kept: &VecDeque<Record>, completed: &mut impl FnMut(Completed<'_>)) {
     for partner in kept {
-        let partner = completed::run_of([(other, Arc::clone(partner))]);
-        if !unordered::fits(offer, side, Trail { run: &partner, shared: &[] }) {
+        if !unordered::fits(offer, side, Trail::of_records(partner)) {
             continue;
         }
-        let (_, partner) = &partner.events[0];
-        let mut pair = [(side, offer.taken(side)), (other, Arc::clone(partner))];
-        pair.sort_by_key(|(side, _)| *side);
-        completed(offer.completion(&completed::run_of(pair), &[]));
+        let mut pair = Records::default();
+        pair.insert(partner);
+        pair.insert(&offer.made(side));
+        completed(offer.completion(Trail::of_records(pair.as_bytes())));
     }
 }
 
-fn forget(kept: &mut VecDeque<Arc<Taken>>, oldest_ms: i64) {
-    while kept.front().is_some_and(|taken| taken.time_ms < oldest_ms) {
+fn forget(kept: &mut VecDeque<Record>, oldest_ms: i64) {
+    while kept.front().is_some_and(|made| Taken::of(made).time_ms() < oldest_ms) {
         kept.pop_front();
     }
 }

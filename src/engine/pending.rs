@@ -23,9 +23,9 @@ impl Pending {
         let rule = completed.rule;
         let key = Key::from_bytes(key).parts();
         let event = |derived: &Derived| {
-            let (step, last) = completed.last();
+            let last = completed.last();
             let value = |value: &DerivedValue| match value {
-                DerivedValue::Captured(by_step) => last.values[by_step[step.index()].index()].clone(),
+                DerivedValue::Captured(by_step) => last.value(by_step[last.step.index()].index()),
                 DerivedValue::Key(part) => key[usize::from(*part)].clone(),
                 DerivedValue::Rule => Value::Text(Text::from(&*rule.name)),
                 DerivedValue::Score => rule.alert.score.map_or(Value::Missing, Value::number),
@@ -33,7 +33,7 @@ impl Pending {
             Event {
                 type_id: Some(derived.type_id),
                 time_ms: alert.time_ms,
-                position: last.position,
+                position: last.position(),
                 id: Some(EventId::from(alert.id.to_string())),
                 values: derived.values.iter().map(value).collect(),
             }

@@ -9,37 +9,20 @@
 //! key with nothing open costs nothing.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 
-use hashbrown::HashTable;
+use hashbrown::{DefaultHashBuilder, HashTable};
 use smallvec::SmallVec;
 
 use crate::engine::history::{Ended, PastRun};
-use crate::event::{EventId, Key, Position, Value};
+use crate::engine::record::{self, Entry, Record, Records, Span, Taken};
+use crate::event::Key;
 use crate::program::{RuleId, StepId};
-use crate::schema::TypeId;
-
-/// An event that a step took: what later conditions, the message and the evidence need of it.
-#[derive(Debug)]
-pub(super) struct Taken {
-    pub(super) type_id: TypeId,
-    /// Its number among the events judged.
-    pub(super) arrival: u64,
-    pub(super) time_ms: i64,
-    pub(super) position: Position,
-    pub(super) id: Option<EventId>,
-    /// The step's captured fields.
-    pub(super) values: SmallVec<[Value; CAPTURES_INLINE]>,
-}
-
-/// The captured values of an event that lie in it; more lie on the heap.
-pub(super) const CAPTURES_INLINE: usize = 2;
 
 /// An open run, in bytes; the place of its first event is in it.
 pub(super) const RUN_BYTES: usize = size_of::<Option<Run>>();
 
 /// A key with open runs, in bytes, without their list.
-pub(super) const KEY_BYTES: usize = size_of::<Option<KeyRow>>() - size_of::<RunList>() + INDEX_BYTES;
+pub(super) const KEY_BYTES: usize = size_of::<KeyRow>() - size_of::<RunList>() + INDEX_BYTES;
 
 /// A row's place in the index by key, in bytes: its number and a byte of its hash.
 pub(super) const INDEX_BYTES: usize = size_of::<Row>() + 1;
@@ -53,21 +36,17 @@ pub(super) const NONE: Row = u32::MAX;
 pub(super) struct Run {
     /// Its key, as a row of the key table.
     pub(super) key: Row,
+    /// How many events the current step has taken.
+    pub(super) taken: u16,
     /// The step that it is in; the number of steps when it waits for a final `then no`.
     pub(super) step: StepId,
-    /// How many events the current step has taken.
-    pub(super) taken: u32,
-    /// The time of its first event.
-    pub(super) start_ms: i64,
+    waiting: bool,
     /// The last time at which it is still open: its start plus `within`, or the end of its wait.
     pub(super) ends_ms: i64,
-    /// The events that it has taken itself, in order.
-    pub(super) events: SmallVec<[(StepId, Arc<Taken>); 1]>,
-    /// The events that it has taken together with other runs of its key.
-    pub(super) spans: SmallVec<[Span; 0]>,
     by_key: Links,
     by_end: Links,
-    waiting: bool,
+    /// The events that it has taken itself, and the parts that it has of what the runs of its key share.
+    pub(super) own: Records,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -80,29 +59,24 @@ const UNLINKED: Links = Links { before: NONE, after: NONE };
 
 impl Run {
     /// A run that has taken nothing yet.
-    pub(super) fn new(key: Row, start_ms: i64, ends_ms: i64) -> Run {
+    pub(super) fn new(key: Row, ends_ms: i64) -> Run {
         Run {
             key,
-            step: StepId(0),
             taken: 0,
-            start_ms,
+            step: StepId(0),
+            waiting: false,
             ends_ms,
-            events: SmallVec::new(),
-            spans: SmallVec::new(),
             by_key: UNLINKED,
             by_end: UNLINKED,
-            waiting: false,
+            own: Records::default(),
         }
     }
-}
 
-/// The part of a key's shared list that a run has taken. The list may hold an event that an older run has just taken
-/// and that this one is still to be offered, so the part has an end of its own.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Span {
-    pub(super) step: StepId,
-    pub(super) from: u64,
-    pub(super) to: u64,
+    /// What it has taken.
+    #[inline]
+    pub(super) fn trail<'a>(&'a self, shared: &'a SharedLists) -> Trail<'a> {
+        Trail { own: self.own.as_bytes(), shared: shared.as_deref() }
+    }
 }
 
 /// The two ends of a list.
@@ -190,16 +164,15 @@ impl Runs {
 
     /// How runs ended, and how far the open ones are, whose keys are in this table.
     pub(super) fn history(&self, rule: RuleId, keys: &KeyTable) -> Vec<PastRun> {
-        let shared = |run: &Run| keys.list(run.key, rule).map_or(&[][..], |list| &list.shared);
+        let shared = |run: &Run| keys.list(run.key, rule).map_or(&None, |list| &list.shared);
         let open = self.rows.iter().flatten();
-        let open = open.map(|run| PastRun::new(Trail { run, shared: shared(run) }, Ended::StillOpen));
+        let open = open.map(|run| PastRun::new(run, shared(run), Ended::StillOpen));
         self.history.iter().flatten().copied().chain(open).collect()
     }
 
     /// Ends a run: it leaves its lists.
     pub(super) fn close(&mut self, row: Row, list: &mut RunList, ended: Ended) {
-        let trail = Trail { run: self.get(row), shared: &list.shared };
-        let past = self.history.is_some().then(|| PastRun::new(trail, ended));
+        let past = self.history.is_some().then(|| PastRun::new(self.get(row), &list.shared, ended));
         if let Some(history) = &mut self.history {
             history.extend(past);
         }
@@ -215,7 +188,11 @@ impl Runs {
         }
         self.free.push(row);
         let run = self.rows[row as usize].take().expect("lists hold only open runs");
-        list.shared.iter_mut().for_each(|shared| shared.release(&run));
+        let mut shared = &mut list.shared;
+        while let Some(list) = shared {
+            list.release(run.own.as_bytes());
+            shared = &mut list.next;
+        }
     }
 
     /// The waiting run whose time ends first, if it ends before the watermark.
@@ -270,24 +247,27 @@ pub(super) struct RunList {
     pub(super) rule: RuleId,
     pub(super) first: Row,
     last: Row,
-    /// One list for each `N or more` step whose condition is the same for every run.
-    pub(super) shared: SmallVec<[Shared; 0]>,
+    /// One list for each repeated step whose condition is the same for every run.
+    pub(super) shared: SharedLists,
 }
 
 impl RunList {
     pub(super) fn new(rule: RuleId) -> RunList {
-        RunList { rule, first: NONE, last: NONE, shared: SmallVec::new() }
+        RunList { rule, first: NONE, last: NONE, shared: None }
     }
 
     /// The shared list of a step, made when it is first asked for.
     pub(super) fn shared_of(&mut self, step: StepId) -> &mut Shared {
-        let at = self.shared.iter().position(|shared| shared.step == step).unwrap_or_else(|| {
-            self.shared.push(Shared { step, base: 0, entries: VecDeque::new() });
-            self.shared.len() - 1
-        });
-        &mut self.shared[at]
+        let mut at = &mut self.shared;
+        while at.as_ref().is_some_and(|shared| shared.step != step) {
+            at = &mut at.as_mut().expect("just seen").next;
+        }
+        at.get_or_insert_with(|| Box::new(Shared { step, base: 0, entries: VecDeque::new(), next: None }))
     }
 }
+
+/// The shared lists of a rule and key, linked: few rules have any, and hardly one has two.
+pub(super) type SharedLists = Option<Box<Shared>>;
 
 /// The events that a step of several runs of a key has taken. Every run in the step takes every event that fits, so
 /// each run's part is all from where it began; the runs keep two numbers instead of a list each.
@@ -297,37 +277,33 @@ pub(super) struct Shared {
     /// The number of the first entry that is still kept.
     base: u64,
     /// The events, each with how many open runs begin at it.
-    entries: VecDeque<(Arc<Taken>, u32)>,
+    entries: VecDeque<(Record, u32)>,
+    next: SharedLists,
 }
 
 impl Shared {
     /// Adds an event, unless it is the last one already: several runs take it.
-    pub(super) fn push(&mut self, taken: &Arc<Taken>) {
-        if !self.ends_with(taken) {
-            self.entries.push_back((Arc::clone(taken), 0));
+    pub(super) fn push(&mut self, made: &[u8]) {
+        let is_there = self.entries.back().is_some_and(|(last, _)| **last == *made);
+        if !is_there {
+            self.entries.push_back((Record::from(made), 0));
         }
     }
 
     /// A run begins with this event. Gives the event's number.
-    pub(super) fn begin(&mut self, taken: &Arc<Taken>) -> u64 {
-        self.push(taken);
+    pub(super) fn begin(&mut self, made: &[u8]) -> u64 {
+        self.push(made);
         let (_, begins) = self.entries.back_mut().expect("just pushed");
         *begins += 1;
-        self.end() - 1
+        self.base + self.entries.len() as u64 - 1
     }
 
-    fn ends_with(&self, taken: &Arc<Taken>) -> bool {
-        self.entries.back().is_some_and(|(last, _)| Arc::ptr_eq(last, taken))
-    }
-
-    fn end(&self) -> u64 {
-        self.base + self.entries.len() as u64
-    }
-
-    fn release(&mut self, run: &Run) {
-        for span in run.spans.iter().filter(|span| span.step == self.step) {
-            let at = self.index(span.from);
-            self.entries[at].1 -= 1;
+    fn release(&mut self, own: &[u8]) {
+        for entry in record::entries_of(own, self.step) {
+            if let Entry::Span(span) = entry {
+                let at = self.index(span.from);
+                self.entries[at].1 -= 1;
+            }
         }
         while self.entries.front().is_some_and(|(_, begins)| *begins == 0) {
             self.entries.pop_front();
@@ -339,47 +315,75 @@ impl Shared {
         usize::try_from(number - self.base).expect("a list in memory")
     }
 
-    fn part(&self, span: &Span) -> impl DoubleEndedIterator<Item = &Taken> + ExactSizeIterator {
+    fn part(&self, span: Span) -> impl DoubleEndedIterator<Item = Taken<'_>> + ExactSizeIterator {
         let range = self.index(span.from)..self.index(span.to);
-        self.entries.range(range).map(|(taken, _)| &**taken)
+        self.entries.range(range).map(|(made, _)| Taken::of(made))
     }
 }
 
 /// What a run has taken, step by step.
 #[derive(Clone, Copy)]
 pub(super) struct Trail<'a> {
-    pub(super) run: &'a Run,
-    pub(super) shared: &'a [Shared],
+    /// The records of the run, or of what is no run: a pair, a session.
+    pub(super) own: &'a [u8],
+    pub(super) shared: Option<&'a Shared>,
 }
 
 impl<'a> Trail<'a> {
+    /// A trail of nothing but its own records.
+    pub(super) fn of_records(own: &'a [u8]) -> Trail<'a> {
+        Trail { own, shared: None }
+    }
+
+    /// All its events: those of the first step first, each step's in order.
+    pub(super) fn all(self) -> impl Iterator<Item = Taken<'a>> {
+        record::entries(self.own).flat_map(move |entry| self.events(entry))
+    }
+
     /// The events of a step, in order.
-    pub(super) fn of(self, step: StepId) -> impl DoubleEndedIterator<Item = &'a Taken> {
-        let own = self.own(step).iter().map(|(_, taken)| &**taken);
-        own.chain(self.part(step).into_iter().flatten())
+    pub(super) fn of(self, step: StepId) -> impl Iterator<Item = Taken<'a>> {
+        record::entries_of(self.own, step).flat_map(move |entry| self.events(entry))
     }
 
     /// How many events a step has taken.
     pub(super) fn count_of(self, step: StepId) -> usize {
-        self.own(step).len() + self.part(step).map_or(0, |part| part.len())
+        let count = |entry| match entry {
+            Entry::Event(_) => 1,
+            Entry::Span(span) => self.part(span).map_or(0, |part| part.len()),
+        };
+        record::entries_of(self.own, step).map(count).sum()
     }
 
     /// The last event of a step; the only one of a step that is not repeated.
     #[inline]
-    pub(super) fn last_of(self, step: StepId) -> Option<&'a Taken> {
-        self.of(step).next_back()
+    pub(super) fn last_of(self, step: StepId) -> Option<Taken<'a>> {
+        match record::entries_of(self.own, step).last()? {
+            Entry::Event(taken) => Some(taken),
+            Entry::Span(span) => self.part(span)?.next_back(),
+        }
     }
 
-    fn own(self, step: StepId) -> &'a [(StepId, Arc<Taken>)] {
-        let events = &self.run.events;
-        let from = events.partition_point(|(of, _)| *of < step);
-        let to = events.partition_point(|(of, _)| *of <= step);
-        &events[from..to]
+    /// The number of its first event among those judged.
+    pub(super) fn first_arrival(self) -> Option<u64> {
+        self.all().map(Taken::arrival).min()
     }
 
-    fn part(self, step: StepId) -> Option<impl DoubleEndedIterator<Item = &'a Taken> + ExactSizeIterator> {
-        let span = self.run.spans.iter().find(|span| span.step == step)?;
-        let shared = self.shared.iter().find(|shared| shared.step == step)?;
+    /// The time of its first event in ms.
+    pub(super) fn start_ms(self) -> i64 {
+        self.all().map(Taken::time_ms).min().expect("a match has an event")
+    }
+
+    fn events(self, entry: Entry<'a>) -> impl Iterator<Item = Taken<'a>> {
+        let (own, part) = match entry {
+            Entry::Event(taken) => (Some(taken), None),
+            Entry::Span(span) => (None, self.part(span)),
+        };
+        own.into_iter().chain(part.into_iter().flatten())
+    }
+
+    fn part(self, span: Span) -> Option<impl DoubleEndedIterator<Item = Taken<'a>> + ExactSizeIterator> {
+        let mut lists = std::iter::successors(self.shared, |shared| shared.next.as_deref());
+        let shared = lists.find(|shared| shared.step == span.step)?;
         Some(shared.part(span))
     }
 }
@@ -387,19 +391,25 @@ impl<'a> Trail<'a> {
 /// The keys with something open, of all rules with one `for each`.
 #[derive(Debug, Default)]
 pub(super) struct KeyTable {
+    hasher: DefaultHashBuilder,
     index: HashTable<Row>,
-    rows: Vec<Option<KeyRow>>,
+    rows: Vec<KeyRow>,
     free: Vec<Row>,
 }
 
-#[derive(Debug)]
+/// The row of a key; that of a key that was forgotten is free and has no lists.
+#[derive(Debug, Default)]
 struct KeyRow {
     key: Key,
-    hash: u64,
     lists: SmallVec<[RunList; 1]>,
 }
 
 impl KeyTable {
+    /// A table whose keys are hashed in this way.
+    pub(super) fn new(hasher: DefaultHashBuilder) -> KeyTable {
+        KeyTable { hasher, ..KeyTable::default() }
+    }
+
     /// The row of a key, if it has something open.
     #[inline]
     pub(super) fn find(&self, hash: u64, key: &[u8]) -> Option<Row> {
@@ -409,16 +419,16 @@ impl KeyTable {
     /// A row for a key that has none.
     pub(super) fn insert(&mut self, hash: u64, key: &[u8]) -> Row {
         debug_assert!(self.find(hash, key).is_none(), "a key has one row");
-        let made = KeyRow { key: Key::from_bytes(key), hash, lists: SmallVec::new() };
+        let made = KeyRow { key: Key::from_bytes(key), lists: SmallVec::new() };
         let row = if let Some(row) = self.free.pop() {
-            self.rows[row as usize] = Some(made);
+            self.rows[row as usize] = made;
             row
         } else {
-            self.rows.push(Some(made));
+            self.rows.push(made);
             Row::try_from(self.rows.len() - 1).expect("memory ends before 2^32 keys")
         };
-        let rows = &self.rows;
-        self.index.insert_unique(hash, row, |row| rows[*row as usize].as_ref().expect("indexed rows are there").hash);
+        let KeyTable { hasher, index, rows, .. } = self;
+        index.insert_unique(hash, row, |row| Key::hash_of(rows[*row as usize].key.as_bytes(), hasher));
         row
     }
 
@@ -435,7 +445,7 @@ impl KeyTable {
 
     /// The open runs of a rule and key, to be changed; made where there are none.
     pub(super) fn list_mut(&mut self, row: Row, rule: RuleId) -> &mut RunList {
-        let lists = &mut self.rows[row as usize].as_mut().expect("indexed rows are there").lists;
+        let lists = &mut self.rows[row as usize].lists;
         let at = lists.iter().position(|list| list.rule == rule).unwrap_or_else(|| {
             lists.push(RunList::new(rule));
             lists.len() - 1
@@ -446,22 +456,22 @@ impl KeyTable {
     /// The open runs of a rule and key, to be changed; none where there are none.
     #[inline]
     pub(super) fn open_list(&mut self, row: Row, rule: RuleId) -> Option<&mut RunList> {
-        let held = self.rows[row as usize].as_mut().expect("indexed rows are there");
+        let held = &mut self.rows[row as usize];
         held.lists.iter_mut().find(|list| list.rule == rule)
     }
 
     /// Forgets a rule's list where it is empty, and the key where nothing of it is left. Says whether it forgot the key.
     pub(super) fn tidy(&mut self, row: Row, rule: RuleId) -> bool {
-        let held = self.rows[row as usize].as_mut().expect("indexed rows are there");
+        let held = &mut self.rows[row as usize];
         held.lists.retain(|list| list.rule != rule || list.first != NONE);
         if !held.lists.is_empty() {
             return false;
         }
-        let hash = held.hash;
+        let hash = Key::hash_of(held.key.as_bytes(), &self.hasher);
         if let Ok(entry) = self.index.find_entry(hash, |other| *other == row) {
             entry.remove();
         }
-        self.rows[row as usize] = None;
+        self.rows[row as usize] = KeyRow::default();
         self.free.push(row);
         true
     }
@@ -472,6 +482,16 @@ impl KeyTable {
     }
 
     fn row(&self, row: Row) -> &KeyRow {
-        self.rows[row as usize].as_ref().expect("indexed rows are there")
+        &self.rows[row as usize]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_as_small_as_a_cache_line() {
+        assert_eq!((RUN_BYTES, size_of::<KeyRow>(), size_of::<RunList>()), (64, 56, 24));
     }
 }

@@ -3,9 +3,8 @@
 //! Of its events the first and last are kept, as evidence, and the aggregates that its condition or message reads.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 
-use crate::engine::completed::{self, Completed};
+use crate::engine::completed::Completed;
 use crate::engine::emit::EVENTS_AT_EACH_END;
 use crate::engine::eval::{self, Context};
 use crate::engine::fold::Fold;
@@ -13,9 +12,10 @@ use crate::engine::idle::{Closed, Idle, UntilIdle};
 use crate::engine::lookups::Tables;
 use crate::engine::nfa::Offer;
 use crate::engine::past::KeyAt;
-use crate::engine::runs::{Taken, Trail};
-use crate::engine::trace::{self, Judged, Place, Seen, Trace, Traced};
-use crate::event::{Key, Value};
+use crate::engine::record::Record;
+use crate::engine::runs::Trail;
+use crate::engine::trace::{Judged, Place, Seen, Trace, Traced};
+use crate::event::{Event, EventId, Key, Value};
 use crate::program::{Rule, Session, StepId};
 
 /// The open sessions of a rule.
@@ -24,8 +24,8 @@ pub(super) struct Sessions(UntilIdle<Open>);
 
 #[derive(Debug)]
 struct Open {
-    head: Vec<Arc<Taken>>,
-    tail: VecDeque<Arc<Taken>>,
+    head: Vec<Record>,
+    tail: VecDeque<Record>,
     folds: Vec<Fold>,
 }
 
@@ -46,7 +46,8 @@ impl Sessions {
             return;
         }
         let open = self.0.touch(idle(session), key, offer.event.time_ms, || Open::new(session));
-        open.take(session, Context::of_event(offer.event, offer.tables), offer.taken(STEP));
+        open.fold(session, offer.event, offer.tables);
+        open.keep(Record::from(&*offer.made(STEP)));
     }
 
     /// When the next session closes.
@@ -65,8 +66,8 @@ impl Sessions {
         completed: impl FnOnce(&Key, Completed<'_>),
     ) {
         let Some(Closed { key, value: open, .. }) = self.0.close(idle(session), close_ms) else { return };
-        let run = completed::run_of(open.head.into_iter().chain(open.tail).map(|taken| (STEP, taken)));
-        let trail = Trail { run: &run, shared: &[] };
+        let events: Vec<u8> = open.head.iter().chain(&open.tail).flatten().copied().collect();
+        let trail = Trail::of_records(&events);
         let aggregates: Vec<Value> = open.folds.iter().map(Fold::value).collect();
         let completion = Completed { rule, trail, time_ms: close_ms, past: None, aggregates: &aggregates, tables };
         let parts = key.parts();
@@ -86,14 +87,14 @@ impl Sessions {
 fn closed(trail: Trail<'_>, condition: Option<Traced>) -> Judged {
     let last = trail.last_of(STEP).expect("a session has an event");
     let event = Seen {
-        type_id: last.type_id,
-        time_ms: last.time_ms,
-        position: last.position,
-        id: last.id.clone(),
-        arrival: last.arrival,
+        type_id: last.type_id(),
+        time_ms: last.time_ms(),
+        position: last.position(),
+        id: last.id().map(EventId::from),
+        arrival: last.arrival(),
     };
     let fits = condition.as_ref().is_none_or(|traced| traced.holds);
-    let run = trace::first_arrival(trail);
+    let run = trail.first_arrival();
     Judged { place: Place::Close, event, run, late: false, fits, condition, links: Vec::new() }
 }
 
@@ -107,9 +108,11 @@ impl Open {
         Open { head: Vec::new(), tail: VecDeque::new(), folds }
     }
 
-    fn take(&mut self, session: &Session, context: Context<'_>, taken: Arc<Taken>) {
+    /// Takes an event into the aggregates.
+    fn fold(&mut self, session: &Session, event: &Event, tables: Tables<'_>) {
+        let context = Context::of_event(event, tables);
         for (fold, plan) in self.folds.iter_mut().zip(&session.folds) {
-            let Some((_, value)) = plan.values.iter().find(|(type_id, _)| *type_id == taken.type_id) else {
+            let Some((_, value)) = plan.values.iter().find(|(type_id, _)| Some(*type_id) == event.type_id) else {
                 continue;
             };
             match value {
@@ -117,6 +120,10 @@ impl Open {
                 None => fold.add(&Value::Boolean(true)),
             }
         }
+    }
+
+    /// Keeps an event as evidence, if it is among the first or last.
+    fn keep(&mut self, taken: Record) {
         if self.head.len() < EVENTS_AT_EACH_END {
             self.head.push(taken);
             return;

@@ -1,7 +1,6 @@
 //! How large the engine's rows are, for those who ask what a rule costs. Nothing here runs.
 
 use std::mem::size_of;
-use std::sync::Arc;
 
 use crate::engine::emit::EVENTS_AT_EACH_END;
 use crate::engine::fold::Fold;
@@ -10,36 +9,37 @@ use crate::engine::keyed::Keyed;
 use crate::engine::measures::Measures;
 use crate::engine::pairs::Pairs;
 use crate::engine::panes::Panes;
-use crate::engine::runs::{self, RunList, Taken};
+use crate::engine::record::{self, Record, Records};
+use crate::engine::runs::{self, RunList};
 use crate::engine::sessions::Sessions;
 use crate::engine::sliding::Sliding;
 use crate::engine::suppress::Suppressor;
+use crate::engine::two_step;
 use crate::event::{Key, Text, Value};
-use crate::program::{Aggregate, Sizes, StepId, WindowSizes};
-
-/// The counts of an [`Arc`], which stand before what it holds.
-const ARC_HEAD: usize = 2 * size_of::<usize>();
+use crate::program::{Aggregate, Sizes, WindowSizes};
 
 /// The sizes, in bytes.
 ///
 /// ```
 /// let sizes = tripline::engine::sizes();
-/// assert!(sizes.run > 0 && sizes.taken >= sizes.value);
+/// assert!(sizes.run > 0 && sizes.run >= sizes.run_inline);
 /// ```
 pub fn sizes() -> Sizes {
     Sizes {
         value: size_of::<Value>(),
         text_inline: size_of::<Text>(),
         key_inline: Key::INLINE,
-        captures_inline: runs::CAPTURES_INLINE,
         key_row: runs::KEY_BYTES,
         run_list: size_of::<RunList>(),
         run: runs::RUN_BYTES,
-        run_event: size_of::<(StepId, Arc<Taken>)>(),
-        taken: size_of::<Taken>() + ARC_HEAD,
-        shared_event: size_of::<(Arc<Taken>, u32)>(),
+        two_step_key: two_step::KEY_BYTES,
+        two_step_run: two_step::RUN_BYTES,
+        run_inline: Records::INLINE,
+        taken: record::USUAL_BYTES,
+        captured: record::USUAL_VALUE_BYTES,
+        shared_event: size_of::<(Record, u32)>(),
         pair_row: Pairs::ROW_BYTES,
-        pair_event: size_of::<Arc<Taken>>(),
+        pair_event: size_of::<Record>(),
         streak_row: Streaks::ROW_BYTES,
         session_row: Sessions::ROW_BYTES,
         fold: Fold::bytes,

@@ -4,7 +4,6 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::engine::eval::{self, Context};
-use crate::engine::runs::Trail;
 use crate::event::{Event, EventId, Key, Position, Value};
 use crate::program::{Condition, Rule, RuleId, StepGuard, StepId};
 use crate::schema::TypeId;
@@ -137,13 +136,6 @@ pub(super) fn place_of(rule: &Rule, guards: &[StepGuard]) -> Option<Place> {
     let unless = || rule.unless.iter().position(|unless| is(&unless.guards)).map(Place::Unless);
     let absence = || rule.absence.as_ref().filter(|absence| is(&absence.guards)).map(|_| Place::Absence);
     step.or_else(unless).or_else(absence)
-}
-
-/// The number of the first event of a run.
-pub(super) fn first_arrival(trail: Trail<'_>) -> Option<u64> {
-    let own = trail.run.events.iter().map(|(_, taken)| taken.arrival);
-    let shared = trail.run.spans.iter().filter_map(|span| trail.of(span.step).next().map(|taken| taken.arrival));
-    own.chain(shared).min()
 }
 
 /// What is asked of an engine, shared with what it is judging at the moment.

@@ -3,11 +3,9 @@
 //! A run takes an event in the first slot, in the order of writing, that is still free and whose conditions hold. A
 //! condition that names other slots is judged when the last of them is bound. All else is as in sequences, `nfa`.
 
-use std::sync::Arc;
-
 use crate::engine::eval;
 use crate::engine::nfa::{Offer, Progress};
-use crate::engine::runs::{Run, Taken, Trail};
+use crate::engine::runs::{Run, Trail};
 use crate::engine::trace::{Place, Traced};
 use crate::program::{Link, Rule, StepId};
 
@@ -23,10 +21,9 @@ pub(super) fn next_slot(offer: &Offer<'_>, trail: Trail<'_>) -> Option<StepId> {
 }
 
 /// Lets a slot of a run take an event.
-pub(super) fn bind(rule: &Rule, run: &mut Run, slot: StepId, taken: Arc<Taken>) -> Progress {
-    let at = run.events.partition_point(|(of, _)| *of < slot);
-    run.events.insert(at, (slot, taken));
-    if run.events.len() == rule.steps.len() { Progress::Complete } else { Progress::Moving }
+pub(super) fn bind(rule: &Rule, run: &mut Run, made: &[u8]) -> Progress {
+    run.own.insert(made);
+    if run.trail(&None).all().count() == rule.steps.len() { Progress::Complete } else { Progress::Moving }
 }
 
 /// Whether the conditions hold that can be judged once the slot is bound.

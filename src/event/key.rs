@@ -3,6 +3,9 @@
 //! The encoding is injective: two keys are equal exactly when their values are. It can be read back, so an alert
 //! prints the key without keeping the event.
 
+use std::cmp::Ordering;
+use std::fmt;
+use std::hash::{BuildHasher, Hash, Hasher};
 use std::net::IpAddr;
 
 use smallvec::SmallVec;
@@ -10,34 +13,63 @@ use smallvec::SmallVec;
 use crate::event::{Text, Value};
 
 /// A key; up to 22 bytes are kept inline. A rule without `for each` has the empty key.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct Key(SmallVec<[u8; Key::INLINE]>);
+#[derive(Clone)]
+pub struct Key(Bytes);
+
+/// As small as a pointer with a length and a tag: engines keep millions.
+#[derive(Clone)]
+enum Bytes {
+    /// So many of these bytes.
+    Short(u8, [u8; Key::INLINE]),
+    /// More than fit there.
+    Long(Box<[u8]>),
+}
 
 impl Key {
     /// The bytes of a key that are kept inline; more lie on the heap.
     pub const INLINE: usize = 22;
 
     /// The encoded bytes.
+    #[inline]
     pub fn as_bytes(&self) -> &[u8] {
-        &self.0
+        match &self.0 {
+            Bytes::Short(length, bytes) => &bytes[..usize::from(*length)],
+            Bytes::Long(bytes) => bytes,
+        }
     }
 
     /// The key of one value; none where the value can be no part of a key. Nothing is allocated for a short one.
     #[inline]
     pub fn of(value: &Value) -> Option<Key> {
-        let mut bytes = SmallVec::new();
-        encode(&mut bytes, value).then_some(Key(bytes))
+        let mut bytes = Encoded::new();
+        encode(&mut bytes, value).then(|| Key::from_bytes(&bytes))
     }
 
     /// A key from bytes that [`Key::as_bytes`] gave.
+    #[inline]
     pub fn from_bytes(bytes: &[u8]) -> Key {
-        Key(SmallVec::from_slice(bytes))
+        match u8::try_from(bytes.len()) {
+            Ok(length) if bytes.len() <= Key::INLINE => {
+                let mut short = [0; Key::INLINE];
+                short[..bytes.len()].copy_from_slice(bytes);
+                Key(Bytes::Short(length, short))
+            }
+            _ => Key(Bytes::Long(bytes.into())),
+        }
+    }
+
+    /// The hash of the encoded bytes of a key.
+    #[inline]
+    pub fn hash_of(bytes: &[u8], hasher: &impl BuildHasher) -> u64 {
+        let mut hasher = hasher.build_hasher();
+        hasher.write(bytes);
+        hasher.finish()
     }
 
     /// The parts that were encoded, in order.
     pub fn parts(&self) -> Vec<Value> {
         let mut parts = Vec::new();
-        let mut rest = &self.0[..];
+        let mut rest = self.as_bytes();
         while let Some((&tag, after)) = rest.split_first() {
             let (value, after) = decode_part(tag, after);
             parts.push(value);
@@ -47,9 +79,48 @@ impl Key {
     }
 }
 
+impl Default for Key {
+    fn default() -> Self {
+        Key::from_bytes(&[])
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Key").field(&self.as_bytes()).finish()
+    }
+}
+
+impl PartialEq for Key {
+    fn eq(&self, other: &Key) -> bool {
+        self.as_bytes() == other.as_bytes()
+    }
+}
+
+impl Eq for Key {}
+
+impl PartialOrd for Key {
+    fn partial_cmp(&self, other: &Key) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Key {
+    fn cmp(&self, other: &Key) -> Ordering {
+        self.as_bytes().cmp(other.as_bytes())
+    }
+}
+
+/// As its bytes: maps are asked by them.
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.as_bytes().hash(state);
+    }
+}
+
 impl std::borrow::Borrow<[u8]> for Key {
     fn borrow(&self) -> &[u8] {
-        &self.0
+        self.as_bytes()
     }
 }
 
@@ -94,19 +165,22 @@ impl KeyBuilder {
     }
 }
 
+/// The bytes of a key of one value, while it is made.
+type Encoded = SmallVec<[u8; Key::INLINE]>;
+
 /// Where encoded bytes go.
-trait Bytes {
+trait Sink {
     fn add(&mut self, bytes: &[u8]);
 }
 
-impl Bytes for Vec<u8> {
+impl Sink for Vec<u8> {
     #[inline]
     fn add(&mut self, bytes: &[u8]) {
         self.extend_from_slice(bytes);
     }
 }
 
-impl Bytes for SmallVec<[u8; 22]> {
+impl Sink for Encoded {
     #[inline]
     fn add(&mut self, bytes: &[u8]) {
         self.extend_from_slice(bytes);
@@ -115,7 +189,7 @@ impl Bytes for SmallVec<[u8; 22]> {
 
 /// Adds a value. Returns false where it can be no part of a key.
 #[inline]
-fn encode(out: &mut impl Bytes, value: &Value) -> bool {
+fn encode(out: &mut impl Sink, value: &Value) -> bool {
     let mut fixed = |tag: u8, bytes: &[u8]| {
         out.add(&[tag]);
         out.add(bytes);
@@ -135,7 +209,7 @@ fn encode(out: &mut impl Bytes, value: &Value) -> bool {
 }
 
 #[inline]
-fn encode_text(out: &mut impl Bytes, text: &str) {
+fn encode_text(out: &mut impl Sink, text: &str) {
     // The length is a LEB128 number: one byte for texts below 128 bytes, so that 20-byte ids stay inline.
     out.add(&[TEXT]);
     let mut length = text.len();
@@ -214,6 +288,11 @@ mod tests {
             builder.key()
         };
         assert_ne!(key("ab", "c"), key("a", "bc"));
+    }
+
+    #[test]
+    fn a_key_is_three_words() {
+        assert_eq!(size_of::<Key>(), 24);
     }
 
     #[test]

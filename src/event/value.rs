@@ -18,8 +18,9 @@ pub struct Point {
 
 /// A field's value, a constant, or the result of an expression.
 ///
-/// Numbers are never NaN or infinite: whatever makes one checks, and gives [`Value::Missing`].
-#[derive(Clone, Debug, Default)]
+/// Numbers are never NaN or infinite: whatever makes one checks, and gives [`Value::Missing`]. `==` tells whether two are
+/// the same; whether a rule takes them for equal, an integer and a number for example, [`equal`](crate::event::equal) tells.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub enum Value {
     /// No field, a null, another type than declared, or an undefined result such as a division by zero.
     #[default]

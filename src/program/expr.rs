@@ -10,7 +10,7 @@ use crate::event::Value;
 use crate::program::{CaptureId, NoveltyId, StepId, TableId, WindowId};
 
 /// True or false.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Condition {
     /// All of these, tried in order.
     All(Vec<Condition>),
@@ -48,7 +48,7 @@ pub enum Condition {
 }
 
 /// A value, or missing.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Expr {
     /// A constant.
     Constant(Value),
@@ -79,6 +79,38 @@ pub enum Expr {
     Lookup(TableId, u16, Box<Expr>),
     /// A condition as a boolean value.
     Condition(Box<Condition>),
+}
+
+impl Condition {
+    /// Whether it depends on what a run has taken: on anything beside the event at hand and its key's past.
+    pub fn reads_steps(&self) -> bool {
+        match self {
+            Condition::All(parts) | Condition::Any(parts) => parts.iter().any(Condition::reads_steps),
+            Condition::Not(part) => part.reads_steps(),
+            Condition::Compare(_, left, right) => left.reads_steps() || right.reads_steps(),
+            Condition::In { operand, .. }
+            | Condition::InList { operand, .. }
+            | Condition::IsMissing(operand)
+            | Condition::IsTrue(operand)
+            | Condition::IsNew(_, operand) => operand.reads_steps(),
+        }
+    }
+}
+
+impl Expr {
+    /// As [`Condition::reads_steps`].
+    pub fn reads_steps(&self) -> bool {
+        match self {
+            Expr::Captured(..) | Expr::CapturedTime(_) | Expr::StepAggregate(..) => true,
+            Expr::Constant(_) | Expr::Field(_) | Expr::Time | Expr::Window(_) | Expr::Aggregate(_) | Expr::Key(_) => {
+                false
+            }
+            Expr::Arithmetic(_, sides) => sides.0.reads_steps() || sides.1.reads_steps(),
+            Expr::Negate(inner) | Expr::Lookup(_, _, inner) => inner.reads_steps(),
+            Expr::Call(_, arguments) => arguments.iter().any(Expr::reads_steps),
+            Expr::Condition(condition) => condition.reads_steps(),
+        }
+    }
 }
 
 /// Comparisons.
@@ -170,6 +202,13 @@ pub struct Function {
     pub name: &'static str,
     /// From arguments to a result; missing arguments are given as they are.
     pub call: Call,
+}
+
+/// Equal where they are the same: what was compiled into one cannot be seen.
+impl PartialEq for Function {
+    fn eq(&self, other: &Function) -> bool {
+        self.name == other.name && Arc::ptr_eq(&self.call, &other.call)
+    }
 }
 
 /// The code of a function.

@@ -4,6 +4,7 @@
 //! - `window`  what is remembered of a key's past events;
 //! - `measure` aggregates that are emitted by window;
 //! - `table`   lists and tables;
+//! - `two_step` sequences of two steps, and which of them run together;
 //! - `expr`    conditions and values with every name resolved to a slot;
 //! - `duration` lengths of time in words;
 //! - `explain` a rule told to people: a sentence, the plan, the state bill; `graph` its states drawn.
@@ -18,6 +19,7 @@ mod graph;
 mod measure;
 mod program;
 mod table;
+mod two_step;
 mod window;
 
 pub use duration::{duration, whole_unit};
@@ -30,4 +32,5 @@ pub use program::{
     RuleId, Session, SessionFold, Severity, Step, StepGuard, StepId, Strategy, TypePlan, Unless, Within,
 };
 pub use table::{Change, Column, Contents, Rows, Table, TableId, TableSource};
+pub use two_step::{Member, Second, TwoStep, TwoStepId};
 pub use window::{Novelty, NoveltyId, Window, WindowId, WindowRange};

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::program::two_step::{self, TwoStep, TwoStepId};
 use crate::program::{
     Aggregate, Condition, Expr, Measure, MeasureId, Novelty, NoveltyId, Table, TableId, Template, Window, WindowId,
 };
@@ -29,12 +30,24 @@ pub struct Program {
     pub tables: Vec<Table>,
     /// The event types that are the changes of a table.
     pub changes: Vec<(TypeId, TableId)>,
+    /// The two-step sequences that run together; [`TwoStepId`] indexes it.
+    pub two_steps: Vec<TwoStep>,
 }
 
 impl Program {
     /// The rule of this name.
     pub fn rule(&self, name: &str) -> Option<&Rule> {
         self.rules.iter().find(|rule| &*rule.name == name)
+    }
+
+    /// Chooses how rules run, once all are there.
+    pub fn choose_strategies(&mut self) {
+        self.two_steps = two_step::find(self);
+        for (two_step, id) in self.two_steps.iter().zip((0..).map(TwoStepId)) {
+            for member in &two_step.members {
+                self.rules[member.rule.index()].two_step = Some(id);
+            }
+        }
     }
 
     /// The measure of this name.
@@ -236,6 +249,8 @@ pub struct Rule {
     pub key: KeyId,
     /// How it is run.
     pub strategy: Strategy,
+    /// Where it runs as a two-step sequence.
+    pub two_step: Option<TwoStepId>,
     /// How many rules over rules it stands on: 0 where it uses no other's alerts.
     pub level: u16,
     /// The events that its alerts become, for the rules and risks that use them.
@@ -299,7 +314,7 @@ impl Step {
 }
 
 /// An event type of a step, with what must hold of the event.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct StepGuard {
     /// The type.
     pub type_id: TypeId,

@@ -1,30 +1,42 @@
 //! Finite inputs through engines, on one thread or several, with the same alerts in the same order.
 //!
 //! ```text
-//! files -> reader (lines, merged by time) -> decode -> sequencer -> engines by key -> alerts in order
+//! files -> reader (lines, merged by time)     -> decode -> sequencer -> engines by key -> alerts in order
+//! topics -> reader (the slowest partition)    -> decode -+
 //! ```
-//! - `events`   the files as one stream of decoded events;
+//! - `files`    the files as one stream of decoded events;
+//! - `topics`   a range of topics as such a stream;
+//! - `tables`   the tables that come from topics;
+//! - `feed`     either of them, in the order in which events are to be judged;
 //! - `single`   all of it on the calling thread;
 //! - `ordered`  the events alone, in the order in which rules are to see them;
 //! - `parallel` lines decoded and keys judged by workers, in lockstep of batches.
 //!
 //! Nothing here prints: alerts, refused lines and progress go to an [`Observer`].
 
-mod events;
+mod feed;
+mod files;
 mod ordered;
 mod parallel;
 mod single;
+mod tables;
+mod topics;
 
+pub use feed::Feed;
 pub use ordered::in_order;
+pub use tables::read_tables;
+pub use topics::TopicRange;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::alert::Alert;
-use crate::decode::{DecodeError, DecodeLimits, FieldNames, Format};
-use crate::engine::{Admission, End, InputSettings, Stats};
+use crate::decode::{DecodeLimits, FieldNames, Format};
+use crate::engine::{Admission, End, Engine, InputSettings, Stats};
+use crate::event::Position;
+use crate::intake::NoEvent;
 use crate::program::Program;
-use crate::source::{Progress, ReadError};
+use crate::source::Progress;
 
 /// How files are replayed.
 #[derive(Clone, Debug, Default)]
@@ -49,7 +61,7 @@ pub struct Settings {
 pub struct Summary {
     /// Events that were decoded.
     pub events: u64,
-    /// Lines that were refused.
+    /// Lines and messages that were refused.
     pub refused: u64,
     /// Events that were too late and left out.
     pub late: u64,
@@ -69,15 +81,13 @@ pub struct Summary {
     pub open_runs: usize,
 }
 
-/// A line that holds no event.
+/// A line or a message that holds no event.
 #[derive(Debug)]
 pub struct Refused {
-    /// The file, by its place among the arguments.
-    pub file: usize,
-    /// The line, from 1.
-    pub line: u64,
+    /// Where it stands.
+    pub position: Position,
     /// Why.
-    pub error: DecodeError,
+    pub error: NoEvent,
 }
 
 /// Who hears of a replay. An error from it ends the replay.
@@ -85,10 +95,10 @@ pub trait Observer {
     /// Alerts, and what measures emit, in their one order.
     fn alerts(&mut self, alerts: &[Alert]) -> anyhow::Result<()>;
 
-    /// A line that holds no event.
+    /// A line or a message that holds no event.
     fn refused(&mut self, refused: &Refused) -> anyhow::Result<()>;
 
-    /// How far the files have been read, and how many events came of it; now and then.
+    /// How far the input has been read, and how many events came of it; now and then.
     fn progress(&mut self, progress: Progress, events: u64) -> anyhow::Result<()>;
 }
 
@@ -102,10 +112,29 @@ pub fn replay(
     settings: &Settings,
     observer: &mut dyn Observer,
 ) -> anyhow::Result<Summary> {
-    if settings.threads > 1 {
-        parallel::replay(program, files, settings, observer)
+    run(program, Feed::files(program, files, settings)?, settings.end, settings.threads, observer)
+}
+
+/// Judges what a feed gives, on so many threads; 0 and 1 are one.
+pub fn run(
+    program: &Arc<Program>,
+    feed: Feed,
+    end: End,
+    threads: usize,
+    observer: &mut dyn Observer,
+) -> anyhow::Result<Summary> {
+    if threads > 1 {
+        parallel::replay(program, feed, end, threads, observer)
     } else {
-        single::replay(program, files, settings, observer)
+        single::replay(program, feed, end, observer)
+    }
+}
+
+/// Tells an engine what is the same for all of a feed.
+fn prepare(engine: &mut Engine, feed: &Feed) {
+    engine.name_sources(Arc::clone(feed.sources().names()));
+    if feed.has_tables_outside() {
+        engine.keep_tables_outside();
     }
 }
 
@@ -116,11 +145,9 @@ pub fn source_names(files: &[PathBuf]) -> Arc<[String]> {
     files.iter().map(name).collect()
 }
 
-/// What reading the files gives; an error names the file.
-type ReadResult<T> = Result<T, ReadError>;
-
 impl Summary {
     fn count(&mut self, admission: Admission) {
+        self.events += 1;
         self.late += u64::from(matches!(admission, Admission::Late(_)));
         self.duplicates += u64::from(admission == Admission::Duplicate);
     }

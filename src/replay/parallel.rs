@@ -1,23 +1,22 @@
-//! A replay on several threads. Each worker decodes its share of the lines and judges its share of the keys; the
-//! calling thread reads, puts events in order of time, and puts alerts in order.
+//! A replay on several threads. Each worker judges its share of the keys, and decodes its share of the lines where they
+//! are of one file; the calling thread reads, puts events in order of time, and puts alerts in order.
 //!
 //! A batch of ordered events goes to every worker, which judges the keys that are its own, so the alerts of a batch are
 //! complete when all workers have answered. Answers are taken in the order of batches: the result is that of one
 //! thread, byte for byte.
 
 use std::collections::VecDeque;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
 use crate::alert::Alert;
 use crate::decode::Decoder;
-use crate::engine::{AlertOrder, End, Engine, Sequencer, Stats};
+use crate::engine::{AlertOrder, End, Engine, Stats};
 use crate::event::Event;
 use crate::program::Program;
-use crate::replay::events::{Events, decode};
-use crate::replay::{BATCH, Observer, Refused, Settings, Summary, source_names};
+use crate::replay::files::{decode, refused};
+use crate::replay::{BATCH, Feed, Observer, Refused, Summary, prepare};
 use crate::source::{FileReader, Line, Progress};
 
 /// How many batches may be under way for each worker: enough that none waits, few enough that memory stays small.
@@ -61,17 +60,18 @@ struct Worker {
 
 pub(super) fn replay(
     program: &Arc<Program>,
-    files: &[PathBuf],
-    settings: &Settings,
+    mut feed: Feed,
+    end: End,
+    threads: usize,
     observer: &mut dyn Observer,
 ) -> anyhow::Result<Summary> {
-    let names = source_names(files);
+    let (lines, decoder) = feed.take_lines().unzip();
     thread::scope(|scope| {
-        let workers: Vec<Worker> = Engine::sharded(program, settings.threads)
+        let workers: Vec<Worker> = Engine::sharded(program, threads)
             .into_iter()
             .map(|mut engine| {
-                engine.name_sources(Arc::clone(&names));
-                let decoder = Decoder::new(program, settings.format, &settings.names, settings.limits);
+                prepare(&mut engine, &feed);
+                let decoder = decoder.clone();
                 let (jobs, inbox) = channel();
                 let (decoded_out, decoded) = channel();
                 let (answers_out, answers) = channel();
@@ -80,28 +80,31 @@ pub(super) fn replay(
             })
             .collect();
         let mut conductor = Conductor {
-            batches: Batches::open(program, files, settings)?,
-            sequencer: Sequencer::new(&[settings.input]),
+            lines: lines.map(LineBatches::new),
+            feed,
             workers,
             order: AlertOrder::default(),
             summary: Summary::default(),
             judging: VecDeque::new(),
         };
-        conductor.run(settings, observer)
+        conductor.run(end, observer)
     })
 }
 
 /// A worker's loop; it ends when the calling thread hangs up.
 fn work(
     mut engine: Engine,
-    mut decoder: Decoder,
+    mut decoder: Option<Decoder>,
     jobs: &Receiver<Job>,
     decoded: &Sender<Decoded>,
     answers: &Sender<Answer>,
 ) {
     for job in jobs {
         let heard = match job {
-            Job::Decode(lines) => decoded.send(lines.decode(&mut decoder)).is_ok(),
+            Job::Decode(lines) => {
+                let decoder = decoder.as_mut().expect("lines are only given out with the decoder of their file");
+                decoded.send(lines.decode(decoder)).is_ok()
+            }
             Job::Judge(events, watermark_ms) => {
                 let mut alerts = Vec::new();
                 for event in events.iter() {
@@ -140,7 +143,7 @@ impl Lines {
             let line = Line { number: *number, bytes, length: bytes.len() as u64 };
             match decode(decoder, line, 0, &mut event) {
                 Ok(()) => decoded.events.push(event),
-                Err(error) => decoded.refused.push(Refused { file: 0, line: *number, error }),
+                Err(error) => decoded.refused.push(refused(0, *number, error)),
             }
             start = *end;
         }
@@ -148,42 +151,32 @@ impl Lines {
     }
 }
 
-/// Decoded batches in order of arrival: one file's lines are decoded by the workers; several files, which have to be
-/// merged by their times, on the calling thread.
-enum Batches {
-    One { reader: Box<FileReader>, asked: VecDeque<(usize, Progress)>, next_worker: usize, ended: bool },
-    Merged(Box<Events>),
+/// The lines of the only file, decoded by the workers. What has to be merged is decoded on the calling thread.
+struct LineBatches {
+    reader: FileReader,
+    asked: VecDeque<(usize, Progress)>,
+    next_worker: usize,
+    has_ended: bool,
 }
 
-impl Batches {
-    fn open(program: &Program, files: &[PathBuf], settings: &Settings) -> anyhow::Result<Batches> {
-        Ok(match files {
-            [file] => {
-                let reader = Box::new(FileReader::open(file, settings.limits.bytes_max)?);
-                Batches::One { reader, asked: VecDeque::new(), next_worker: 0, ended: false }
-            }
-            files => Batches::Merged(Box::new(Events::open(program, files, settings)?)),
-        })
+impl LineBatches {
+    fn new(reader: FileReader) -> LineBatches {
+        LineBatches { reader, asked: VecDeque::new(), next_worker: 0, has_ended: false }
     }
 
-    /// The next batch; none at the end.
+    /// The next batch in order of arrival; none at the end.
     fn next(&mut self, workers: &[Worker]) -> anyhow::Result<Option<Decoded>> {
-        match self {
-            Batches::Merged(events) => merged(events),
-            Batches::One { reader, asked, next_worker, ended } => {
-                while !*ended && asked.len() < UNDER_WAY * workers.len() {
-                    let lines = read_lines(reader)?;
-                    *ended = lines.ends.is_empty();
-                    if !*ended {
-                        workers[*next_worker].jobs.send(Job::Decode(lines))?;
-                        asked.push_back((*next_worker, reader.progress()));
-                        *next_worker = (*next_worker + 1) % workers.len();
-                    }
-                }
-                let Some((worker, progress)) = asked.pop_front() else { return Ok(None) };
-                Ok(Some(Decoded { progress, ..workers[worker].decoded.recv()? }))
+        while !self.has_ended && self.asked.len() < UNDER_WAY * workers.len() {
+            let lines = read_lines(&mut self.reader)?;
+            self.has_ended = lines.ends.is_empty();
+            if !self.has_ended {
+                workers[self.next_worker].jobs.send(Job::Decode(lines))?;
+                self.asked.push_back((self.next_worker, self.reader.progress()));
+                self.next_worker = (self.next_worker + 1) % workers.len();
             }
         }
+        let Some((worker, progress)) = self.asked.pop_front() else { return Ok(None) };
+        Ok(Some(Decoded { progress, ..workers[worker].decoded.recv()? }))
     }
 }
 
@@ -196,24 +189,11 @@ fn read_lines(reader: &mut FileReader) -> anyhow::Result<Lines> {
     Ok(lines)
 }
 
-fn merged(events: &mut Events) -> anyhow::Result<Option<Decoded>> {
-    let mut decoded = Decoded::default();
-    for _ in 0..BATCH {
-        let mut event = Event::default();
-        if !events.next(&mut event)? {
-            break;
-        }
-        decoded.events.push(event);
-    }
-    decoded.refused = events.take_refused();
-    decoded.progress = events.progress();
-    Ok((!decoded.events.is_empty() || !decoded.refused.is_empty()).then_some(decoded))
-}
-
 /// The calling thread's side.
 struct Conductor {
-    batches: Batches,
-    sequencer: Sequencer,
+    feed: Feed,
+    /// Where they are of one file.
+    lines: Option<LineBatches>,
     workers: Vec<Worker>,
     order: AlertOrder,
     summary: Summary,
@@ -222,9 +202,8 @@ struct Conductor {
 }
 
 impl Conductor {
-    fn run(&mut self, settings: &Settings, observer: &mut dyn Observer) -> anyhow::Result<Summary> {
-        while let Some(decoded) = self.batches.next(&self.workers)? {
-            self.sequence(decoded, observer)?;
+    fn run(&mut self, end: End, observer: &mut dyn Observer) -> anyhow::Result<Summary> {
+        while self.sequence(observer)? {
             while self.judging.len() > UNDER_WAY {
                 self.collect(observer)?;
             }
@@ -232,28 +211,38 @@ impl Conductor {
         while !self.judging.is_empty() {
             self.collect(observer)?;
         }
-        self.finish(settings.end, observer)?;
+        self.finish(end, observer)?;
         Ok(std::mem::take(&mut self.summary))
     }
 
-    /// Puts a batch in order of time and gives what is due to all workers.
-    fn sequence(&mut self, decoded: Decoded, observer: &mut dyn Observer) -> anyhow::Result<()> {
-        for refused in &decoded.refused {
+    /// Puts a batch in order of time and gives what is due to all workers. Returns false at the end.
+    fn sequence(&mut self, observer: &mut dyn Observer) -> anyhow::Result<bool> {
+        let Conductor { feed, lines, workers, summary, .. } = self;
+        let mut ordered = Vec::with_capacity(BATCH);
+        let (more, refused, progress) = match lines {
+            Some(lines) => {
+                let Some(decoded) = lines.next(workers)? else { return Ok(false) };
+                for mut event in decoded.events {
+                    feed.offer(&mut event, summary, |event| ordered.push(std::mem::take(event)));
+                }
+                (true, decoded.refused, decoded.progress)
+            }
+            None => {
+                let more = feed.read(summary, |event| ordered.push(std::mem::take(event)))?;
+                (more, feed.take_refused(), feed.progress())
+            }
+        };
+        summary.refused += refused.len() as u64;
+        for refused in &refused {
             observer.refused(refused)?;
         }
-        self.summary.refused += decoded.refused.len() as u64;
-        self.summary.events += decoded.events.len() as u64;
-        let mut ordered = Vec::with_capacity(decoded.events.len());
-        for mut event in decoded.events {
-            let admission = self.sequencer.push(0, &mut event, |event| ordered.push(std::mem::take(event)));
-            self.summary.count(admission);
-        }
-        observer.progress(decoded.progress, self.summary.events)?;
-        self.judge(ordered)
+        observer.progress(progress, summary.events)?;
+        self.judge(ordered)?;
+        Ok(more)
     }
 
     fn judge(&mut self, ordered: Vec<Event>) -> anyhow::Result<()> {
-        let (ordered, watermark_ms) = (Arc::new(ordered), self.sequencer.watermark());
+        let (ordered, watermark_ms) = (Arc::new(ordered), self.feed.watermark());
         for worker in &self.workers {
             worker.jobs.send(Job::Judge(Arc::clone(&ordered), watermark_ms))?;
         }
@@ -273,11 +262,9 @@ impl Conductor {
 
     fn finish(&mut self, end: End, observer: &mut dyn Observer) -> anyhow::Result<()> {
         let mut rest = Vec::new();
-        self.sequencer.finish(|event| rest.push(std::mem::take(event)));
+        self.feed.finish(&mut self.summary, |event| rest.push(std::mem::take(event)));
         self.judge(rest)?;
         self.collect(observer)?;
-        self.summary.last_ms = self.sequencer.highest();
-        self.summary.forgotten_ids = self.sequencer.forgotten_ids(0);
         for worker in &self.workers {
             worker.jobs.send(Job::Finish(end, self.summary.last_ms))?;
         }

@@ -149,7 +149,7 @@ impl Observer for Seen {
     }
 
     fn refused(&mut self, refused: &Refused) -> anyhow::Result<()> {
-        self.refused.push(format!("{EVENTS}:{}: {}", refused.line, refused.error));
+        self.refused.push(format!("{EVENTS}:{}: {}", refused.position.offset, refused.error));
         Ok(())
     }
 

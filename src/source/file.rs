@@ -53,13 +53,13 @@ pub struct Line<'a> {
     pub length: u64,
 }
 
-/// How far a file has been read.
+/// How far a file, or a range of topics, has been read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
-    /// The bytes read from it so far, compressed if it is.
-    pub bytes_read: u64,
-    /// Its size, where it is known: not for stdin or a pipe.
-    pub bytes_total: Option<u64>,
+    /// What was read so far: of a file its bytes, compressed if it is, of topics offsets.
+    pub read: u64,
+    /// All there is, where it is known: not for stdin or a pipe.
+    pub total: Option<u64>,
 }
 
 /// Reads a file line by line.
@@ -131,7 +131,7 @@ impl FileReader {
 
     /// How far the file has been read.
     pub fn progress(&self) -> Progress {
-        Progress { bytes_read: self.bytes_read.load(Ordering::Relaxed), bytes_total: self.bytes_total }
+        Progress { read: self.bytes_read.load(Ordering::Relaxed), total: self.bytes_total }
     }
 
     /// The bytes of the next line up to its newline, cut one byte beyond the limit, and its whole length.
@@ -369,19 +369,19 @@ mod tests {
     fn progress_counts_the_bytes_of_the_file() {
         let (_directory, path) = file("e", &b"line\n".repeat(CHUNK));
         let mut reader = FileReader::open(&path, 100).unwrap();
-        let bytes_total = Some(5 * CHUNK as u64);
-        assert_eq!(reader.progress(), Progress { bytes_read: 0, bytes_total });
+        let total = Some(5 * CHUNK as u64);
+        assert_eq!(reader.progress(), Progress { read: 0, total });
         assert!(reader.next_line().unwrap().is_some());
-        assert_eq!(reader.progress().bytes_read, CHUNK as u64);
+        assert_eq!(reader.progress().read, CHUNK as u64);
         while reader.next_line().unwrap().is_some() {}
-        assert_eq!(reader.progress(), Progress { bytes_read: 5 * CHUNK as u64, bytes_total });
+        assert_eq!(reader.progress(), Progress { read: 5 * CHUNK as u64, total });
 
         let packed = gz(&b"line\n".repeat(1000));
         let (_directory, path) = file("e.gz", &packed);
         let mut reader = FileReader::open(&path, 100).unwrap();
         while reader.next_line().unwrap().is_some() {}
         let total = packed.len() as u64;
-        assert_eq!(reader.progress(), Progress { bytes_read: total, bytes_total: Some(total) });
+        assert_eq!(reader.progress(), Progress { read: total, total: Some(total) });
     }
 
     #[test]

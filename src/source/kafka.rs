@@ -23,6 +23,9 @@ use crate::config::KafkaSettings;
 use crate::kafka::{Trouble, client_config};
 use crate::telemetry::Metrics;
 
+/// Without this the client waits a second whenever its queue is full; a smaller queue then costs nothing.
+pub(super) const QUEUE_BACKOFF: (&str, &str) = ("fetch.queue.backoff.ms", "5");
+
 /// A partition of a topic.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Partition {
@@ -102,12 +105,7 @@ impl KafkaSource {
             // Eager: all partitions move at once, and equal numbers of different topics stay together.
             .set("partition.assignment.strategy", "range")
             .set("statistics.interval.ms", "1000");
-        // Without this the client waits a second whenever its queue is full; a smaller queue then costs nothing.
-        for (property, value) in [("fetch.queue.backoff.ms", "5"), ("queued.min.messages", "10000")] {
-            if config.get(property).is_none() {
-                config.set(property, value);
-            }
-        }
+        crate::kafka::set_defaults(&mut config, &[QUEUE_BACKOFF, ("queued.min.messages", "10000")]);
         let consumer = config.create_with_context(ConsumerEvents::new(metrics))?;
         Ok(KafkaSource { consumer })
     }
@@ -165,18 +163,12 @@ impl KafkaSource {
 
     /// The oldest offset of a partition, and the one that will be written next.
     pub fn bounds(&self, partition: &Partition, timeout: Duration) -> Result<(i64, i64), SourceError> {
-        Ok(self.consumer.fetch_watermarks(&partition.topic, partition.number, timeout)?)
+        bounds(&self.consumer, partition, timeout)
     }
 
     /// The first offset of a record stored at or after a time (ms); nothing where there is none yet.
     pub fn offset_at(&self, partition: &Partition, ms: i64, timeout: Duration) -> Result<Option<i64>, SourceError> {
-        let asked = list(std::slice::from_ref(partition), Offset::Offset(ms))?;
-        let found = self.consumer.offsets_for_times(asked, timeout)?;
-        let found = found.find_partition(&partition.topic, partition.number).map(|element| element.offset());
-        Ok(match found {
-            Some(Offset::Offset(offset)) => Some(offset),
-            _ => None,
-        })
+        offset_at(&self.consumer, partition, ms, timeout)
     }
 
     /// Begins to read these partitions at these offsets: the answer to [`Notice::Assigned`].
@@ -296,6 +288,31 @@ impl ConsumerContext for ConsumerEvents {
             _ => Notice::Revoked(partitions),
         });
     }
+}
+
+/// As [`KafkaSource::bounds`], by any consumer.
+pub(super) fn bounds<C: ConsumerContext>(
+    consumer: &BaseConsumer<C>,
+    partition: &Partition,
+    timeout: Duration,
+) -> Result<(i64, i64), SourceError> {
+    Ok(consumer.fetch_watermarks(&partition.topic, partition.number, timeout)?)
+}
+
+/// As [`KafkaSource::offset_at`], by any consumer.
+pub(super) fn offset_at<C: ConsumerContext>(
+    consumer: &BaseConsumer<C>,
+    partition: &Partition,
+    ms: i64,
+    timeout: Duration,
+) -> Result<Option<i64>, SourceError> {
+    let asked = list(std::slice::from_ref(partition), Offset::Offset(ms))?;
+    let found = consumer.offsets_for_times(asked, timeout)?;
+    let found = found.find_partition(&partition.topic, partition.number).map(|element| element.offset());
+    Ok(match found {
+        Some(Offset::Offset(offset)) => Some(offset),
+        _ => None,
+    })
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

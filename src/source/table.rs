@@ -4,22 +4,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use rdkafka::client::ClientContext;
-use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
-use rdkafka::error::KafkaError;
 use rdkafka::message::Message;
-use rdkafka::statistics::Statistics;
 use rdkafka::{Offset, TopicPartitionList};
 
 use crate::config::KafkaSettings;
-use crate::kafka::{Trouble, client_config};
+use crate::source::assigned::{Assigned, Found, numbers};
 use crate::source::kafka::SourceError;
 use crate::telemetry::Metrics;
 
 /// A reader of one topic.
 pub struct TableTopic {
-    consumer: BaseConsumer<Events>,
+    client: Assigned,
     topic: String,
     /// The partitions that are not yet read to where they ended.
     unread: BTreeSet<i32>,
@@ -49,26 +44,15 @@ impl TableTopic {
         metrics: Metrics,
         timeout: Duration,
     ) -> Result<TableTopic, SourceError> {
-        let mut config = client_config(settings, name);
-        config
-            // A client needs one to assign; nothing joins it and nothing is stored in it.
-            .set("group.id", name)
-            .set("enable.auto.commit", "false")
-            .set("enable.auto.offset.store", "false")
-            .set("auto.offset.reset", "earliest")
-            .set("enable.partition.eof", "true");
-        let consumer: BaseConsumer<Events> = config.create_with_context(Events(Trouble::new(metrics)))?;
-        let counts = crate::kafka::partition_counts(consumer.client(), &[topic], timeout)?;
-        let Some(Some(count)) = counts.first() else {
-            return Err(SourceError::Retry(format!("the topic `{topic}` does not exist")));
-        };
-        let unread: BTreeSet<i32> = (0..i32::try_from(*count).unwrap_or(i32::MAX)).collect();
+        let client = Assigned::open(settings, name, &[], metrics)?;
+        let counts = client.partition_counts(&[topic], timeout)?;
+        let unread: BTreeSet<i32> = numbers(topic, counts.first().copied().flatten())?.collect();
         let mut all = TopicPartitionList::with_capacity(unread.len());
         for partition in &unread {
             all.add_partition_offset(topic, *partition, Offset::Beginning)?;
         }
-        consumer.assign(&all)?;
-        Ok(TableTopic { consumer, topic: topic.to_owned(), unread, next: BTreeMap::new() })
+        client.assign(&all)?;
+        Ok(TableTopic { client, topic: topic.to_owned(), unread, next: BTreeMap::new() })
     }
 
     /// The topic.
@@ -88,13 +72,13 @@ impl TableTopic {
 
     /// The trouble that there is now, if any.
     pub fn trouble(&self) -> Option<String> {
-        self.consumer.context().0.current()
+        self.client.trouble().current()
     }
 
     /// Gives the next message, if one comes within the time. Returns what came.
     pub fn poll(&mut self, timeout: Duration, take: impl FnOnce(TableMessage<'_>)) -> Result<Polled, SourceError> {
-        match self.consumer.poll(timeout) {
-            Some(Ok(message)) => {
+        match self.client.found(self.client.consumer.poll(timeout))? {
+            Found::Message(message) => {
                 self.next.insert(message.partition(), message.offset() + 1);
                 take(TableMessage {
                     partition: message.partition(),
@@ -104,16 +88,11 @@ impl TableTopic {
                 });
                 Ok(Polled::Message)
             }
-            Some(Err(KafkaError::PartitionEOF(partition))) => {
+            Found::End(partition) => {
                 self.unread.remove(&partition);
                 Ok(Polled::End)
             }
-            Some(Err(KafkaError::MessageConsumptionFatal(code))) => {
-                let fatal = self.consumer.client().fatal_error();
-                Err(SourceError::Fatal(fatal.map_or_else(|| code.to_string(), |(_, reason)| reason)))
-            }
-            // Of an error the context was told already, and the client goes on trying.
-            None | Some(Err(_)) => Ok(Polled::Nothing),
+            Found::Nothing => Ok(Polled::Nothing),
         }
     }
 }
@@ -128,21 +107,3 @@ pub enum Polled {
     /// A partition is read to its present end.
     End,
 }
-
-struct Events(Trouble);
-
-impl ClientContext for Events {
-    fn log(&self, _level: RDKafkaLogLevel, facility: &str, line: &str) {
-        crate::kafka::log_line(facility, line);
-    }
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        self.0.told(&error, reason);
-    }
-
-    fn stats(&self, statistics: Statistics) {
-        self.0.seen(&statistics);
-    }
-}
-
-impl ConsumerContext for Events {}

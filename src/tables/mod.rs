@@ -6,6 +6,7 @@
 //! - `change`  a message of a table's topic to the change of a row;
 //! - `load`    a file to its contents, or all that is wrong with it;
 //! - `sheet`   CSV and NDJSON as rows of cells;
+//! - `topic`   the messages of such a topic to rows;
 //! - `kind`    cells to values, and which kind all cells of a column are of.
 //!
 //! Used when rules are loaded and again when a file has changed. Rules are not known here.
@@ -14,7 +15,9 @@ mod change;
 mod kind;
 mod load;
 mod sheet;
+mod topic;
 
 pub use change::{ChangeError, ChangeReader, TableChange};
 pub use kind::value_of_json;
 pub use load::{DuplicateKeys, Limits, Loaded, Problem, Spec, load};
+pub use topic::{RefusedChange, TopicTable};

@@ -1,7 +1,9 @@
 //! The events that a question is about.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
+use crate::engine::Engine;
 use crate::event::{Event, Key, KeyBuilder};
 use crate::program::{Program, Rule, RuleId};
 
@@ -23,6 +25,8 @@ pub(super) struct Gathered {
     pub(super) of_key: BTreeMap<String, u64>,
     /// Events of the rule's types that lack a part of its key.
     pub(super) without_key: u64,
+    /// Whether events change no table.
+    pub(super) tables_outside: bool,
     /// Other keys that were seen, up to a limit, to guess what was meant.
     pub(super) other_keys: BTreeSet<Key>,
 }
@@ -44,8 +48,18 @@ impl Gathered {
             last_ms: None,
             of_key: BTreeMap::new(),
             without_key: 0,
+            tables_outside: false,
             other_keys: BTreeSet::new(),
         }
+    }
+
+    /// An engine for the events.
+    pub(super) fn engine(&self, program: &Arc<Program>) -> Engine {
+        let mut engine = Engine::new(Arc::clone(program));
+        if self.tables_outside {
+            engine.keep_tables_outside();
+        }
+        engine
     }
 
     /// Keeps an event if it can matter. Events must come in order of time.

@@ -30,8 +30,8 @@ mod trial;
 use std::sync::Arc;
 
 use crate::alert::Alert;
-use crate::engine::{End, Engine, Judged, PastRun};
-use crate::event::Event;
+use crate::engine::{End, Judged, PastRun};
+use crate::event::{Event, Sources};
 use crate::lang::ast::File;
 use crate::program::{Program, Rule};
 use gathered::Gathered;
@@ -90,8 +90,13 @@ impl<'a> Inquiry<'a> {
         self.gathered.see(self.program, event);
     }
 
+    /// The rows of tables are those of the program, whatever the events change.
+    pub fn keep_tables_outside(&mut self) {
+        self.gathered.tables_outside = true;
+    }
+
     /// Answers, after all events. `sources` names the sources by their number.
-    pub fn answer(&self, end: End, sources: &[String]) -> Answer {
+    pub fn answer(&self, end: End, sources: &Sources) -> Answer {
         let outcome = self.run(end);
         let at_ms = self.at.map(|at| at.ms(self.gathered.first_ms));
         let trial = Trial::new(self.files, self.program, &self.gathered, &self.rule.name, end, at_ms);
@@ -116,7 +121,7 @@ impl<'a> Inquiry<'a> {
 
     /// Runs the rules as they are.
     fn run(&self, end: End) -> Outcome {
-        let mut engine = Engine::new(Arc::clone(self.program));
+        let mut engine = self.gathered.engine(self.program);
         engine.keep_history();
         engine.trace(self.rule.id, self.gathered.key.clone());
         let mut alerts = Vec::new();

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use crate::alert::{Alert, render_value};
 use crate::engine::{Judged, Seen};
-use crate::event::{Key, Position};
+use crate::event::{Key, Position, Sources};
 use crate::program::{Program, Rule, Step, StepId};
 use crate::why::asked::words;
 use crate::why::shown;
@@ -14,7 +14,7 @@ use crate::why::target::Target;
 #[derive(Clone, Copy)]
 pub(super) struct Names<'a> {
     pub(super) program: &'a Program,
-    pub(super) sources: &'a [String],
+    pub(super) sources: &'a Sources,
     /// The first event's time, from which times are told.
     pub(super) first_ms: i64,
 }
@@ -33,8 +33,7 @@ impl Names<'_> {
 
     /// `events.ndjson:3`
     pub(super) fn place(&self, position: Position) -> String {
-        let source = self.sources.get(usize::from(position.source.0)).map_or("", String::as_str);
-        format!("{source}:{}", position.offset)
+        self.sources.place(position)
     }
 
     pub(super) fn type_name(&self, seen: &Seen) -> &str {

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::sync::Arc;
 
 use crate::alert::Alert;
-use crate::engine::{AlertOrder, End, Engine};
+use crate::engine::{AlertOrder, End};
 use crate::event::{Event, Key, KeyBuilder, Value};
 use crate::lang::ast::{File, Item, Spanned};
 use crate::lang::{self, FileRead, Lookups, file_lookups};
@@ -84,7 +84,7 @@ impl<'a> Trial<'a> {
     }
 
     fn run(&self, program: &Arc<Program>) -> Vec<Alert> {
-        let mut engine = Engine::new(Arc::clone(program));
+        let mut engine = self.gathered.engine(program);
         for (at, table) in (0..).map(crate::program::TableId).zip(&program.tables) {
             if let Some(known) = self.program.tables.iter().find(|known| known.name == table.name) {
                 engine.replace_table(at, Arc::clone(&known.rows));

@@ -3,6 +3,7 @@
 mod check;
 mod coverage;
 mod explain;
+mod feed;
 mod fmt;
 mod help;
 mod infer;

@@ -15,7 +15,8 @@ use tripline::lang::ast::{Item, Lookup, Pattern};
 use tripline::program::Program;
 use tripline::ruleset::RuleSet;
 use tripline::testing::generate::{
-    Case, Tally, case, derived_case, lookup_case, measure_case, session_case, unordered_case, windowed_case,
+    Case, Tally, case, derived_case, lookup_case, measure_case, session_case, two_step_case, unordered_case,
+    windowed_case,
 };
 use tripline::testing::oracle::{self, Match, Source, TestEvent};
 
@@ -42,6 +43,11 @@ fn windows() {
 fn any_order() {
     let tally = agrees(&unordered_case().boxed());
     assert_eq!(tally.absent_unordered(), Vec::<&str>::new(), "constructs that no case had");
+}
+
+#[test]
+fn two_steps() {
+    agrees(&two_step_case().boxed());
 }
 
 #[test]

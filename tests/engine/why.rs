@@ -6,6 +6,7 @@ use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
 use serde_json::Value as Json;
 use tripline::engine::End;
+use tripline::event::Sources;
 use tripline::lang::{self, ast};
 use tripline::program::Program;
 use tripline::testing::generate::{Case, case, windowed_case};
@@ -34,7 +35,7 @@ fn every_suggestion_fires_by_the_reference_too() {
             for event in &events {
                 inquiry.see(event);
             }
-            let Answer { fired: has_fired, suggestions, .. } = inquiry.answer(End::LastEvent, &[]);
+            let Answer { fired: has_fired, suggestions, .. } = inquiry.answer(End::LastEvent, &Sources::default());
             assert_eq!(has_fired, alerts(&case.file, &case, &rule, &key), "{rule} for {key} in {case:?}");
             assert!(!has_fired || suggestions.is_empty());
             fired += usize::from(has_fired);

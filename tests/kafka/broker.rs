@@ -68,11 +68,25 @@ impl Broker {
         topic: &str,
         records: impl IntoIterator<Item = (i32, Option<&'a [u8]>, Option<&'a [u8]>)>,
     ) {
+        let record = |(partition, key, payload)| {
+            let mut record = BaseRecord::to(topic).partition(partition);
+            (record.key, record.payload) = (key, payload);
+            record
+        };
+        self.write_records(records.into_iter().map(record));
+    }
+
+    /// Writes lines to partitions, each with the time (ms) that it is stamped with.
+    pub(super) fn write_stamped<'a>(&self, topic: &str, lines: impl IntoIterator<Item = (i32, i64, &'a str)>) {
+        let record = |(partition, stamped_ms, line): (i32, i64, &'a str)| {
+            BaseRecord::to(topic).partition(partition).timestamp(stamped_ms).payload(line.as_bytes())
+        };
+        self.write_records(lines.into_iter().map(record));
+    }
+
+    fn write_records<'a>(&self, records: impl Iterator<Item = BaseRecord<'a, [u8], [u8]>>) {
         let producer: BaseProducer = self.config().set("acks", "all").create().expect("a producer");
-        for (partition, key, payload) in records {
-            let mut record = BaseRecord::<[u8], [u8]>::to(topic).partition(partition);
-            record.key = key;
-            record.payload = payload;
+        for mut record in records {
             while let Err((error, back)) = producer.send(record) {
                 assert_eq!(error.rdkafka_error_code(), Some(rdkafka::types::RDKafkaErrorCode::QueueFull), "{error}");
                 producer.poll(Duration::from_millis(1));
@@ -122,6 +136,13 @@ impl Broker {
         let found = consumer.committed_offsets(asked, Duration::from_secs(10)).expect("the broker answers");
         let element = found.find_partition(topic, partition).expect("it was asked for");
         element.offset().to_raw().filter(|offset| *offset >= 0).map(|offset| (offset, element.metadata().to_owned()))
+    }
+
+    /// Whether the broker knows a consumer group: one with members, or with offsets.
+    pub(super) fn has_group(&self, group: &str) -> bool {
+        let consumer: BaseConsumer = self.config().create().expect("a consumer");
+        let found = consumer.fetch_group_list(None, Duration::from_secs(10)).expect("the broker answers");
+        found.groups().iter().any(|known| known.name() == group)
     }
 
     fn config(&self) -> ClientConfig {

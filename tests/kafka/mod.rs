@@ -6,6 +6,7 @@ mod daemon;
 
 mod live;
 mod poison;
+mod range;
 mod recovery;
 mod security;
 mod tables;

@@ -287,7 +287,7 @@ impl Observer for Heard {
     }
 
     fn refused(&mut self, refused: &Refused) -> anyhow::Result<()> {
-        anyhow::bail!("line {} holds no event: {}", refused.line, refused.error)
+        anyhow::bail!("line {} holds no event: {}", refused.position.offset, refused.error)
     }
 
     fn progress(&mut self, _: Progress, _: u64) -> anyhow::Result<()> {

@@ -253,6 +253,7 @@ impl Checker {
         for made in measures {
             assemble::measure(&mut program, made);
         }
+        program.choose_strategies();
         self.diagnostics.sort_by_key(|diagnostic| (diagnostic.primary.span, diagnostic.code));
         Checked { program, tests, diagnostics: self.diagnostics }
     }

@@ -194,6 +194,7 @@ impl<'a> Builder<'a> {
                 match_hash: draft.match_hash,
                 key: KeyId(0),
                 strategy,
+                two_step: None,
                 level: self.checker.relations.level(&rule.name.node),
                 derived,
                 every: self.sequence.every,

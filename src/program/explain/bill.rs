@@ -19,18 +19,22 @@ pub struct Sizes {
     pub text_inline: usize,
     /// The encoded key that a row holds inline.
     pub key_inline: usize,
-    /// The captured values that a taken event holds inline.
-    pub captures_inline: usize,
     /// A key with an open match.
     pub key_row: usize,
     /// What a rule holds for such a key.
     pub run_list: usize,
-    /// An open match with its first event's place.
+    /// An open match.
     pub run: usize,
-    /// The place of a further event in an open match.
-    pub run_event: usize,
-    /// An event that a match took.
+    /// A key with an open match of a two-step sequence.
+    pub two_step_key: usize,
+    /// An open match of a two-step sequence.
+    pub two_step_run: usize,
+    /// The bytes of its events that lie in an open match.
+    pub run_inline: usize,
+    /// An event that a match took, as most are, without its id and values.
     pub taken: usize,
+    /// A captured value, as most are.
+    pub captured: usize,
     /// The place of an event in the list that the matches of a key share.
     pub shared_event: usize,
     /// A key with kept events of a pair.
@@ -77,7 +81,7 @@ pub struct WindowSizes {
 /// The bill of a rule, line by line.
 pub fn bill(program: &Program, rule: &Rule, sizes: &Sizes) -> Vec<Line> {
     let uses = Uses::of(program, rule);
-    let mut lines = own(rule, sizes);
+    let mut lines = own(program, rule, sizes);
     for id in &uses.windows {
         lines.extend(window(&program.windows[id.index()], sizes));
     }
@@ -118,9 +122,10 @@ pub(super) fn on_top(sizes: &Sizes) -> Line {
 }
 
 /// What belongs to the rule alone.
-fn own(rule: &Rule, sizes: &Sizes) -> Vec<Line> {
+fn own(program: &Program, rule: &Rule, sizes: &Sizes) -> Vec<Line> {
     match &rule.strategy {
         Strategy::Filter => Vec::new(),
+        Strategy::SequenceNfa if rule.two_step.is_some() => two_step(program, rule, sizes),
         Strategy::SequenceNfa | Strategy::AllOf => runs(rule, sizes),
         Strategy::EachPair => pair(rule, sizes),
         Strategy::Session(plan) => session(rule, plan, sizes),
@@ -129,10 +134,33 @@ fn own(rule: &Rule, sizes: &Sizes) -> Vec<Line> {
                 Some(ms) => format!("until it fails, or no event came for {}", duration(ms)),
                 None => "until it fails: a key that falls silent while it holds is kept for ever".to_owned(),
             };
-            let bytes = sizes.streak_row + taken(&rule.steps[0], sizes);
+            let bytes = sizes.streak_row;
             vec![Line::new("held", format!("{bytes} bytes a key on which the condition holds, {until}"))]
         }
     }
+}
+
+fn two_step(program: &Program, rule: &Rule, sizes: &Sizes) -> Vec<Line> {
+    let others = rule.two_step.map_or(0, |id| program.two_steps[id.index()].members.len() - 1);
+    let shared = match others {
+        0 => String::new(),
+        others => format!(", shared with {others} {}", if others == 1 { "rule" } else { "rules" }),
+    };
+    let (key, run, inline) = (sizes.two_step_key, sizes.two_step_run, sizes.run_inline);
+    vec![
+        Line::new("key", format!("{key} bytes a key with an open match{shared}; freed with the last match")),
+        Line::new(
+            "match",
+            format!(
+                "{run} bytes an open match with the first {inline} bytes of its event{shared}; {}",
+                run_bound(rule)
+            ),
+        ),
+        Line::new(
+            "event",
+            format!("about {} bytes the event of step {}", taken(&rule.steps[0], sizes), rule.steps[0].label),
+        ),
+    ]
 }
 
 fn runs(rule: &Rule, sizes: &Sizes) -> Vec<Line> {
@@ -144,7 +172,15 @@ fn runs(rule: &Rule, sizes: &Sizes) -> Vec<Line> {
                 sizes.key_row, sizes.run_list
             ),
         ),
-        Line::new("match", format!("{} bytes an open match; {}", sizes.run, run_bound(rule))),
+        Line::new(
+            "match",
+            format!(
+                "{} bytes an open match, with the first {} bytes of its events; {}",
+                sizes.run,
+                sizes.run_inline,
+                run_bound(rule)
+            ),
+        ),
     ];
     for (at, step) in rule.steps.iter().enumerate() {
         let is_last = at + 1 == rule.steps.len() && rule.absence.is_none();
@@ -154,9 +190,9 @@ fn runs(rule: &Rule, sizes: &Sizes) -> Vec<Line> {
         }
         let bytes = taken(step, sizes);
         let name = &step.label;
-        let text = if step.or_more && step.independent {
+        let text = if step.is_repeated() && step.independent {
             format!(
-                "{} bytes an event of step {name}, once for all open matches of the key; kept while one of them began at or before it: as many as come within that time",
+                "about {} bytes an event of step {name}, once for all open matches of the key; kept while one of them began at or before it: as many as come within that time",
                 bytes + sizes.shared_event
             )
         } else if step.is_repeated() {
@@ -165,9 +201,9 @@ fn runs(rule: &Rule, sizes: &Sizes) -> Vec<Line> {
             } else {
                 format!("up to {} a match", step.count)
             };
-            format!("{} bytes an event of step {name}, {most}", bytes + sizes.run_event)
+            format!("about {bytes} bytes an event of step {name}, {most}")
         } else {
-            format!("{} bytes the event of step {name}, one a match", bytes + if at == 0 { 0 } else { sizes.run_event })
+            format!("about {bytes} bytes the event of step {name}, one a match")
         };
         lines.push(Line::new("event", text));
     }
@@ -197,7 +233,7 @@ fn pair(rule: &Rule, sizes: &Sizes) -> Vec<Line> {
     let mut lines =
         vec![Line::new("key", format!("{} bytes a key; forgotten after {within} without an event", sizes.pair_row))];
     for step in &rule.steps {
-        let text = format!("{} bytes a kept event of side {}, for {within}", event(step), step.label);
+        let text = format!("about {} bytes a kept event of side {}, for {within}", event(step), step.label);
         lines.push(Line::new("event", text));
     }
     lines
@@ -212,8 +248,8 @@ fn session(rule: &Rule, plan: &Session, sizes: &Sizes) -> Vec<Line> {
         Line::new(
             "event",
             format!(
-                "{} bytes an event, of which the first {n} and the last {n} are kept as evidence",
-                taken(&rule.steps[0], sizes) + sizes.run_event,
+                "about {} bytes an event, of which the first {n} and the last {n} are kept as evidence",
+                taken(&rule.steps[0], sizes) + sizes.pair_event,
                 n = sizes.session_events
             ),
         ),
@@ -263,9 +299,7 @@ pub(super) fn table(table: &Table, sizes: &Sizes) -> String {
     format!("{}: {row} bytes a row, {rows} rows now; {copies}, as long as its source has them", table.name)
 }
 
-/// An event that a step took, with its captured values.
+/// An event that a step took, with its captured values, as most are.
 fn taken(step: &Step, sizes: &Sizes) -> usize {
-    let captures = step.captures.len();
-    let heap = if captures > sizes.captures_inline { captures * sizes.value } else { 0 };
-    sizes.taken + heap
+    sizes.taken + step.captures.len() * sizes.captured
 }

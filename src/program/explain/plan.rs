@@ -5,7 +5,8 @@ use crate::program::explain::Line;
 use crate::program::explain::uses::Uses;
 use crate::program::explain::words::listed;
 use crate::program::{
-    Aggregate, Dispatch, KeyId, NoveltyId, Program, Rule, Strategy, Table, TableSource, WindowId, WindowRange, duration,
+    Aggregate, Dispatch, KeyId, NoveltyId, Program, Rule, Strategy, Table, TableSource, TwoStep, WindowId, WindowRange,
+    duration,
 };
 use crate::schema::TypeId;
 
@@ -13,7 +14,7 @@ use crate::schema::TypeId;
 pub fn plan(program: &Program, rule: &Rule) -> Vec<Line> {
     let uses = Uses::of(program, rule);
     let mut lines = vec![
-        Line::new("strategy", strategy(rule)),
+        Line::new("strategy", strategy(program, rule)),
         Line::new("key", key(program, rule)),
         Line::new("shard", shard(program, |dispatch| dispatch.rules.contains(&rule.id))),
         Line::new("level", level(program, rule)),
@@ -35,7 +36,10 @@ pub fn plan(program: &Program, rule: &Rule) -> Vec<Line> {
     lines
 }
 
-fn strategy(rule: &Rule) -> String {
+fn strategy(program: &Program, rule: &Rule) -> String {
+    if let Some(id) = rule.two_step {
+        return two_step(&program.two_steps[id.index()], program, rule);
+    }
     let how = match &rule.strategy {
         Strategy::Filter => "one event decides, and the rule keeps nothing of its own",
         Strategy::SequenceNfa => {
@@ -51,6 +55,25 @@ fn strategy(rule: &Rule) -> String {
         }
     };
     format!("{}: {how}", rule.strategy.name())
+}
+
+fn two_step(two_step: &TwoStep, program: &Program, rule: &Rule) -> String {
+    let by = two_step.by.map(|by| {
+        let first = &rule.steps[0];
+        format!("{}.{}", first.label, first.captures[by.index()].path)
+    });
+    let mut text = match by {
+        Some(by) => format!(
+            "two-step sequence by {by}: the open matches of a key are grouped by {by}, and an event goes to the groups with which it compares as it must"
+        ),
+        None => "two-step sequence: the open matches of a key wait in one list".to_owned(),
+    };
+    let others = two_step.members.iter().filter(|member| member.rule != rule.id);
+    let others: Vec<String> = others.map(|member| program.rules[member.rule.index()].name.to_string()).collect();
+    if !others.is_empty() {
+        text.push_str(&format!("; one open match serves this rule and {}", some_of(&others)));
+    }
+    text
 }
 
 fn key(program: &Program, rule: &Rule) -> String {

@@ -6,6 +6,7 @@
 //! - `conditions` random conditions over the fields and steps in sight;
 //! - `rules`      random rules over sequences, always such that a checker accepts them;
 //! - `patterns`   the same over `all of`, `each pair of` and sessions;
+//! - `two_steps`  sequences of two steps, alike in all but what the second must fulfil by itself;
 //! - `derived`    rules over each other's alerts, and risks;
 //! - `measures`   measures;
 //! - `lookups`    lists and tables with their contents, and rules that look them up;
@@ -24,6 +25,7 @@ mod streams;
 mod tally;
 mod tape;
 mod tree;
+mod two_steps;
 mod types;
 
 use std::fmt;
@@ -90,6 +92,11 @@ pub fn unordered_case() -> impl Strategy<Value = Case> {
         let rules = NAMES[..count].iter().map(|name| patterns::unordered(tape, name, &manner));
         rules::with_declarations(rules.map(ast::Item::Rule).collect::<Vec<_>>())
     })
+}
+
+/// Sequences of two steps that may run together.
+pub fn two_step_case() -> impl Strategy<Value = Case> {
+    case_of(two_steps::file)
 }
 
 /// Rules over sessions.
@@ -169,6 +176,22 @@ mod tests {
         let tally = tally(&unordered_case());
         assert_eq!(tally.absent_unordered(), [""; 0], "{tally:?}");
         assert!(tally.share_alerting() >= 0.4, "{tally:?}");
+    }
+
+    #[test]
+    fn two_step_cases_alert_often_and_run_together() {
+        let tally = tally(&two_step_case());
+        assert!(tally.share_alerting() >= 0.4, "{tally:?}");
+        let mut runner = TestRunner::deterministic();
+        let (mut together, mut grouped, mut in_one_list) = (0, 0, 0);
+        for _ in 0..200 {
+            let case = two_step_case().new_tree(&mut runner).expect("a case").current();
+            for two_step in crate::lang::check(&[case.file]).program.two_steps {
+                together += u32::from(!two_step.is_single());
+                *(if two_step.by.is_some() { &mut grouped } else { &mut in_one_list }) += 1;
+            }
+        }
+        assert!(together >= 60 && grouped >= 100 && in_one_list >= 10, "{together} {grouped} {in_one_list}");
     }
 
     #[test]
