@@ -118,7 +118,7 @@ fn rules(events: u64) -> Group {
         rows.push(row(name, Work::Replay(1), rules.clone(), events, beside));
         for (how, reader) in [("by hand", Reader::Own), ("by hand, tripline's decoder", Reader::Tripline)] {
             let by_hand = row(format!("  {name} {how}"), Work::ReplayByHand(reader), rules.clone(), events, "");
-            rows.push(by_hand.against(Against::Speed(name)).same_as(name));
+            rows.push(by_hand.against(Against::Cost(name)).same_as(name));
         }
     }
     rows.push(row("R6", Work::Replay(1), measure, events, ""));
