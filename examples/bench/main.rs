@@ -141,6 +141,10 @@ fn best_of(group: &Group, row: &Row, arguments: &Arguments, folder: &Path) -> an
 /// One run of a row in a process of its own.
 fn measure_apart(group: &Group, row: &Row, arguments: &Arguments, folder: &Path) -> anyhow::Result<Measured> {
     let mut command = Command::new(std::env::current_exe()?);
+    if matches!(row.task.work, Work::OpenRuns | Work::OpenRunsByHand) {
+        // The allocator gives back at once what is freed, so that the process is as large as what it holds.
+        command.env("MIMALLOC_PURGE_DELAY", "0");
+    }
     command.args(["--events", &arguments.events.to_string(), "--measure", group.name, &row.name, "--folder"]);
     let output = command.arg(folder).output()?;
     anyhow::ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr).trim());

@@ -45,13 +45,13 @@ rule spend_velocity "More than 500 spent in ten minutes"
 "#;
 
 /// What goes with [`RULES`] where a measure is wanted too.
-pub const MEASURE: &str = r#"
+pub const MEASURE: &str = r"
 measure purchases_by_country
   for each country
   on purchase
   over 1 minute every 1 minute
   emit count() as purchases
-"#;
+";
 
 /// The declarations of [`RULES`] alone.
 pub fn declarations() -> &'static str {
@@ -99,10 +99,10 @@ pub fn hops_from(count: usize) -> String {
 }
 
 /// Variants of `country_hop` with the same first step, which every login starts, and an amount of their own on the
-/// purchase: from 100 to 950, evenly.
+/// purchase: from 40 to 890, evenly.
 pub fn hops_over(count: usize) -> String {
     let variant = |n: usize| {
-        let cents = 10_000 + 85_000 * n / count;
+        let cents = 4_000 + 85_000 * n / count;
         format!(
             "rule hop_{n}\n  for each user_id\n  on every login a\n  \
              then purchase b where country is not a.country and amount > {}.{:02}\n  \

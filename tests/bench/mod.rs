@@ -8,13 +8,16 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use suite::answer::Answer;
-use suite::{Group, Work};
+use suite::{Group, Row, Work};
 use tripline::workload::Settings;
 
 /// Few enough to be quick, and so few users that every rule has something to find in so short a time.
 const EVENTS: u64 = 20_000;
-const USERS: u64 = 300;
+const USERS: u64 = 2_000;
 const EVENTS_PER_SECOND: u64 = 20;
+
+/// To compile more rules takes a build without optimisation too long.
+const RULES_MAX: usize = 1_000;
 
 /// Runs a group and gives what its rows found, a line each.
 fn answers(name: &str) -> String {
@@ -23,7 +26,8 @@ fn answers(name: &str) -> String {
     let group: &Group = groups.iter().find(|group| group.name == name).expect("there is such a group");
     let mut seen: BTreeMap<&str, Answer> = BTreeMap::new();
     let mut out = String::new();
-    for row in &group.rows {
+    let rules_of = |row: &&Row| row.task.rules.matches("\nrule ").count();
+    for row in group.rows.iter().filter(|row| rules_of(row) <= RULES_MAX) {
         let mut task = row.task.clone();
         task.input = Settings { users: USERS, events_per_second: EVENTS_PER_SECOND, ..task.input };
         let measured = task.run(folder.path()).unwrap_or_else(|error| panic!("{name}, {}: {error:#}", row.name));

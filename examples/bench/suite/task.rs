@@ -80,8 +80,8 @@ impl Task {
         if matches!(self.work, Work::OpenRuns | Work::OpenRunsByHand | Work::Check) {
             return Ok(None);
         }
-        let Settings { users, hot_percent, countries, .. } = self.input;
-        let name = format!("users-{users}-hot-{hot_percent}-countries-{countries}-events-{}.ndjson", self.events);
+        let Settings { users, events_per_second, hot_percent, countries, .. } = self.input;
+        let name = format!("{users}-{events_per_second}-{hot_percent}-{countries}-{}.ndjson", self.events);
         let path = folder.join(name);
         if !path.exists() {
             write_events(&path, self.input, self.events).with_context(|| format!("cannot write {}", path.display()))?;
