@@ -6,86 +6,104 @@ use std::ops::RangeInclusive;
 
 use jiff::Timestamp;
 
-use crate::decode::plan::{NodeId, Read};
-use crate::decode::raw::Raw;
+use crate::decode::plan::Read;
+use crate::decode::raw::{Found, Raw};
 use crate::event::{Point, Text, Value};
 use crate::schema::Kind;
 
 /// The instants that RFC 3339 can write: the years -9999 to 9999. Others are not times.
 const TIME_MS: RangeInclusive<i64> = -377_705_023_201_000..=253_402_207_200_999;
 
+/// What was found in a message, and the message itself.
+#[derive(Clone, Copy)]
+pub(crate) struct Source<'a> {
+    pub(crate) found: &'a Found,
+    pub(crate) message: &'a str,
+}
+
+impl<'a> Source<'a> {
+    /// The text, where it is text.
+    #[inline]
+    pub(crate) fn text(self, raw: Raw) -> Option<&'a str> {
+        self.found.text(raw, self.message)
+    }
+}
+
 /// The value of a declared field.
 #[inline]
-pub(crate) fn convert(read: &Read, raws: &[Raw<'_>]) -> Value {
-    let raw = &raws[read.node.index()];
+pub(crate) fn convert(read: &Read, source: Source<'_>) -> Value {
+    let raw = source.found.at(read.node);
     match (&read.place, raw) {
         (Some(place), Raw::Object) => {
-            let [latitude, longitude] = place.map(NodeId::index);
-            point(&raws[latitude], &raws[longitude])
+            let [latitude, longitude] = place.map(|node| source.found.at(node));
+            point(latitude, longitude)
         }
-        _ => convert_as(&read.kind, raw),
+        _ => convert_as(&read.kind, raw, source),
     }
 }
 
 #[inline]
-fn convert_as(kind: &Kind, raw: &Raw<'_>) -> Value {
+fn convert_as(kind: &Kind, raw: Raw, source: Source<'_>) -> Value {
     let value = match kind {
-        Kind::Text => raw.as_str().map(|text| Value::Text(Text::from(text))),
+        Kind::Text => source.text(raw).map(|text| Value::Text(Text::from(text))),
         Kind::Integer => integer(raw).map(Value::Integer),
         Kind::Number => number(raw).map(Value::number),
         Kind::Boolean => boolean(raw).map(Value::Boolean),
-        Kind::Time => time(raw).map(Value::Time),
-        Kind::Ip => raw.as_str().and_then(ip).map(Value::Ip),
-        Kind::Point => return place(raw),
-        Kind::List(of) => return list(of, raw),
+        Kind::Time => time(raw, source).map(Value::Time),
+        Kind::Ip => source.text(raw).and_then(ip).map(Value::Ip),
+        Kind::Point => return place(raw, source),
+        Kind::List(of) => return list(of, raw, source),
     };
     value.unwrap_or_default()
 }
 
 /// Event time: as a field of kind time, or a whole float, as some languages write their integers.
-pub(crate) fn event_time(raw: &Raw<'_>) -> Option<i64> {
+#[inline]
+pub(crate) fn event_time(raw: Raw, source: Source<'_>) -> Option<i64> {
     match raw {
-        Raw::Float(ms) => whole(*ms).filter(|ms| TIME_MS.contains(ms)),
-        _ => time(raw),
+        Raw::Float(ms) => whole(ms).filter(|ms| TIME_MS.contains(ms)),
+        _ => time(raw, source),
     }
 }
 
 /// The event's own id: text, or an integer as text.
-pub(crate) fn event_id(raw: &Raw<'_>) -> Option<Text> {
+#[inline]
+pub(crate) fn event_id(raw: Raw, source: Source<'_>) -> Option<Text> {
     match raw {
         Raw::Integer(id) => Some(compact_str::format_compact!("{id}")),
         Raw::Unsigned(id) => Some(compact_str::format_compact!("{id}")),
-        _ => raw.as_str().filter(|id| !id.is_empty()).map(Text::from),
+        _ => source.text(raw).filter(|id| !id.is_empty()).map(Text::from),
     }
 }
 
-fn integer(raw: &Raw<'_>) -> Option<i64> {
+fn integer(raw: Raw) -> Option<i64> {
     match raw {
-        Raw::Integer(i) => Some(*i),
+        Raw::Integer(i) => Some(i),
         _ => None,
     }
 }
 
-fn number(raw: &Raw<'_>) -> Option<f64> {
+fn number(raw: Raw) -> Option<f64> {
     match raw {
-        Raw::Integer(i) => Some(*i as f64),
-        Raw::Unsigned(u) => Some(*u as f64),
-        Raw::Float(n) => Some(*n),
+        Raw::Integer(i) => Some(i as f64),
+        Raw::Unsigned(u) => Some(u as f64),
+        Raw::Float(n) => Some(n),
         _ => None,
     }
 }
 
-fn boolean(raw: &Raw<'_>) -> Option<bool> {
+fn boolean(raw: Raw) -> Option<bool> {
     match raw {
-        Raw::Boolean(b) => Some(*b),
+        Raw::Boolean(b) => Some(b),
         _ => None,
     }
 }
 
-fn time(raw: &Raw<'_>) -> Option<i64> {
+#[inline]
+fn time(raw: Raw, source: Source<'_>) -> Option<i64> {
     let ms = match raw {
-        Raw::Integer(ms) => *ms,
-        _ => raw.as_str()?.parse::<Timestamp>().ok()?.as_millisecond(),
+        Raw::Integer(ms) => ms,
+        _ => source.text(raw)?.parse::<Timestamp>().ok()?.as_millisecond(),
     };
     TIME_MS.contains(&ms).then_some(ms)
 }
@@ -94,22 +112,22 @@ fn ip(text: &str) -> Option<IpAddr> {
     text.parse().ok().map(|ip: IpAddr| ip.to_canonical())
 }
 
-fn place(raw: &Raw<'_>) -> Value {
+fn place(raw: Raw, source: Source<'_>) -> Value {
     match raw {
         // The order of GeoJSON, which is not the order in which people say it.
-        Raw::List(pair) => match &**pair {
+        Raw::List(pair) => match *source.found.elements(pair) {
             [longitude, latitude] => point(latitude, longitude),
             _ => Value::Missing,
         },
-        Raw::Place(place) => {
-            let [latitude, longitude] = &**place;
-            point(latitude, longitude)
-        }
+        Raw::Place(place) => match *source.found.elements(place) {
+            [latitude, longitude] => point(latitude, longitude),
+            _ => Value::Missing,
+        },
         _ => Value::Missing,
     }
 }
 
-fn point(latitude: &Raw<'_>, longitude: &Raw<'_>) -> Value {
+fn point(latitude: Raw, longitude: Raw) -> Value {
     let within = |raw, limit: f64| number(raw).filter(|degrees| degrees.abs() <= limit);
     match (within(latitude, 90.0), within(longitude, 180.0)) {
         (Some(latitude), Some(longitude)) => Value::Point(Point { latitude, longitude }),
@@ -117,9 +135,11 @@ fn point(latitude: &Raw<'_>, longitude: &Raw<'_>) -> Value {
     }
 }
 
-fn list(of: &Kind, raw: &Raw<'_>) -> Value {
+fn list(of: &Kind, raw: Raw, source: Source<'_>) -> Value {
     match raw {
-        Raw::List(elements) => Value::List(elements.iter().map(|element| convert_as(of, element)).collect()),
+        Raw::List(span) => {
+            Value::List(source.found.elements(span).iter().map(|&element| convert_as(of, element, source)).collect())
+        }
         _ => Value::Missing,
     }
 }

@@ -3,52 +3,9 @@
 use memchr::memchr_iter;
 use serde::de::IgnoredAny;
 
-/// What one pass over the bytes can tell in vectors, before anything is parsed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Survey {
-    /// Whether all bytes are ASCII, and so UTF-8.
-    pub(crate) is_ascii: bool,
-    /// Whether there is a backslash.
-    pub(crate) has_backslash: bool,
-    /// How many brackets open an object or a list, within text or not.
-    openings: usize,
-}
-
-impl Survey {
-    /// Looks at all bytes once.
-    #[inline]
-    pub(crate) fn of(json: &[u8]) -> Survey {
-        let mut survey = Survey { is_ascii: true, has_backslash: false, openings: 0 };
-        // Whole chunks compile to vector instructions; counts in a byte cannot overflow at 64 a chunk.
-        let (chunks, rest) = json.as_chunks::<64>();
-        for chunk in chunks {
-            survey.add(chunk);
-        }
-        survey.add(rest);
-        survey
-    }
-
-    #[inline]
-    fn add(&mut self, chunk: &[u8]) {
-        let (mut all, mut backslashes, mut openings) = (0u8, 0u8, 0u8);
-        for &byte in chunk {
-            all |= byte;
-            backslashes |= u8::from(byte == b'\\');
-            // `{` and `[` differ in one bit only.
-            openings += u8::from(byte | 0x20 == b'{');
-        }
-        self.is_ascii &= all < 0x80;
-        self.has_backslash |= backslashes != 0;
-        self.openings += usize::from(openings);
-    }
-
-    /// Whether objects and lists stand within each other deeper than `limit`.
-    ///
-    /// Hardly any message has more opening brackets than levels are allowed, so that hardly any has to be followed.
-    #[inline]
-    pub(crate) fn is_too_deep(self, json: &[u8], limit: usize) -> bool {
-        self.openings > limit && depth(json, limit) > limit
-    }
+/// Whether objects and lists stand within each other deeper than `limit`.
+pub(crate) fn is_too_deep(json: &[u8], limit: usize) -> bool {
+    depth(json, limit) > limit
 }
 
 /// The depth outside text; stops as soon as it exceeds `limit`.
@@ -161,26 +118,6 @@ fn end_of(bytes: &[u8], from: usize, within: impl Fn(u8) -> bool) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn is_too_deep(json: &[u8], limit: usize) -> bool {
-        Survey::of(json).is_too_deep(json, limit)
-    }
-
-    #[test]
-    fn a_survey_sees_every_byte() {
-        for length in 0..200 {
-            for at in 0..length {
-                let survey = |byte| {
-                    let mut json = vec![b' '; length];
-                    json[at] = byte;
-                    Survey::of(&json)
-                };
-                assert!(!survey(0x80).is_ascii && survey(b'\\').has_backslash, "{at} of {length}");
-                assert_eq!(survey(b'['), Survey { is_ascii: true, has_backslash: false, openings: 1 });
-            }
-        }
-        assert_eq!(Survey::of(&[b'{'; 1000]).openings, 1000);
-    }
 
     #[test]
     fn depth_counts_outside_text_only() {

@@ -5,10 +5,11 @@
 use serde::de::DeserializeSeed;
 
 use crate::decode::DecodeError;
-use crate::decode::convert::{convert, event_id, event_time};
-use crate::decode::guard::{Survey, bad_escape, without_huge_numbers};
+use crate::decode::convert::{Source, convert, event_id, event_time};
+use crate::decode::guard::{bad_escape, is_too_deep, without_huge_numbers};
 use crate::decode::plan::{FieldNames, NodeId, Plan, TypeNodes};
 use crate::decode::raw::{Found, NodeSeed, Raw};
+use crate::decode::scan::Scanner;
 use crate::event::Event;
 use crate::program::Program;
 use crate::schema::TypeId;
@@ -53,19 +54,18 @@ impl Default for DecodeLimits {
 pub struct JsonDecoder {
     plan: Plan,
     limits: DecodeLimits,
-    /// The list that the last message was collected in, emptied.
-    unused: Vec<Raw<'static>>,
+    /// What was found in the last message; its memory is reused.
+    found: Found,
+    scanner: Scanner,
 }
 
 impl JsonDecoder {
     /// A decoder for what `program` reads of messages whose type, time and id stand at `names`.
     pub fn new(program: &Program, names: &FieldNames, limits: DecodeLimits) -> JsonDecoder {
         let depth_max = limits.depth_max.min(DecodeLimits::DEPTH_CEILING);
-        JsonDecoder {
-            plan: Plan::new(program, names),
-            limits: DecodeLimits { depth_max, ..limits },
-            unused: Vec::new(),
-        }
+        let plan = Plan::new(program, names);
+        let found = Found::new(plan.len());
+        JsonDecoder { plan, limits: DecodeLimits { depth_max, ..limits }, found, scanner: Scanner::default() }
     }
 
     /// Decodes one message into `event`, whose list of values is reused. Its position is the caller's to set; after an
@@ -73,51 +73,51 @@ impl JsonDecoder {
     ///
     /// An event of an undeclared type has no `type_id` and no values. An id of another kind than text or a 64-bit
     /// integer is no id.
-    pub fn decode(&mut self, bytes: &[u8], event: &mut Event) -> Result<(), DecodeError> {
-        self.check(bytes)?;
-        match self.decode_checked(bytes, event) {
-            Err(DecodeError::NotJson { at, problem }) => match without_huge_numbers(bytes) {
-                Some(smaller) => self.decode_checked(&smaller, event),
-                None => Err(DecodeError::NotJson { at, problem }),
-            },
-            other => other,
-        }
-    }
-
-    /// What is checked before the parser sees the message.
     #[inline]
-    fn check(&self, bytes: &[u8]) -> Result<(), DecodeError> {
+    pub fn decode(&mut self, bytes: &[u8], event: &mut Event) -> Result<(), DecodeError> {
         let DecodeLimits { bytes_max, depth_max } = self.limits;
         if bytes.len() > bytes_max {
             return Err(DecodeError::TooLarge { bytes: bytes.len(), limit: bytes_max });
         }
-        let survey = Survey::of(bytes);
-        if !survey.is_ascii {
-            std::str::from_utf8(bytes).map_err(|error| DecodeError::NotUtf8 { at: error.valid_up_to() })?;
+        match self.scanner.scan(bytes, &self.plan, depth_max, &mut self.found) {
+            Some(message) => self.fill(message, event),
+            None => self.decode_by_parser(bytes, event),
         }
-        if survey.is_too_deep(bytes, depth_max) {
-            return Err(DecodeError::TooDeep { limit: depth_max });
+    }
+
+    /// Decodes a message that the scan does not know what to make of: mostly one to refuse.
+    #[cold]
+    pub(super) fn decode_by_parser(&mut self, bytes: &[u8], event: &mut Event) -> Result<(), DecodeError> {
+        self.check(bytes)?;
+        match self.parse(bytes) {
+            Err(DecodeError::NotJson { at, problem }) => match without_huge_numbers(bytes) {
+                Some(smaller) => self.parse(&smaller)?,
+                None => return Err(DecodeError::NotJson { at, problem }),
+            },
+            parsed => parsed?,
         }
-        match survey.has_backslash.then(|| bad_escape(bytes)).flatten() {
+        self.fill("", event)
+    }
+
+    /// What is checked before the parser sees the message.
+    fn check(&self, bytes: &[u8]) -> Result<(), DecodeError> {
+        std::str::from_utf8(bytes).map_err(|error| DecodeError::NotUtf8 { at: error.valid_up_to() })?;
+        let limit = self.limits.depth_max;
+        if is_too_deep(bytes, limit) {
+            return Err(DecodeError::TooDeep { limit });
+        }
+        match bad_escape(bytes) {
             Some(at) => Err(DecodeError::NotJson { at, problem: "invalid escape".to_owned() }),
             None => Ok(()),
         }
     }
 
-    #[inline]
-    fn decode_checked(&mut self, bytes: &[u8], event: &mut Event) -> Result<(), DecodeError> {
-        let mut found = Found::new(std::mem::take(&mut self.unused), self.plan.len());
-        let decoded = self.parse(bytes, &mut found).and_then(|()| self.fill(&found, event));
-        self.unused = found.recycle();
-        decoded
-    }
-
-    #[inline]
-    fn parse<'de>(&self, bytes: &'de [u8], found: &mut Found<'de>) -> Result<(), DecodeError> {
+    fn parse(&mut self, bytes: &[u8]) -> Result<(), DecodeError> {
+        self.found.clear();
         let mut parser = sonic_rs::Deserializer::from_slice(bytes);
-        let root = NodeSeed { plan: &self.plan, node: NodeId::ROOT, found };
+        let root = NodeSeed { plan: &self.plan, node: NodeId::ROOT, found: &mut self.found };
         let parsed = root.deserialize(&mut parser).and_then(|()| parser.end());
-        match (parsed, found.duplicate, &found.raws[NodeId::ROOT.index()]) {
+        match (parsed, self.found.duplicate, self.found.at(NodeId::ROOT)) {
             (Ok(()), _, Raw::Object) => Ok(()),
             (Ok(()), ..) => Err(DecodeError::NotAnObject),
             (Err(_), Some(node), _) => Err(DecodeError::DuplicateField { field: self.plan.path(node).to_owned() }),
@@ -125,48 +125,50 @@ impl JsonDecoder {
         }
     }
 
+    /// Makes the event of what was found in a message.
     #[inline]
-    fn fill(&self, found: &Found<'_>, event: &mut Event) -> Result<(), DecodeError> {
+    fn fill(&self, message: &str, event: &mut Event) -> Result<(), DecodeError> {
+        let source = Source { found: &self.found, message };
         event.values.clear();
-        event.type_id = self.type_id(found)?;
-        event.time_ms = self.time(found)?;
-        event.id = first(&self.plan.id, found).and_then(|(_, raw)| event_id(raw));
+        event.type_id = self.type_id(source)?;
+        event.time_ms = self.time(source)?;
+        event.id = self.first(&self.plan.id).and_then(|(_, raw)| event_id(raw, source));
         if let Some(reads) = event.type_id.and_then(|id| self.plan.values.get(id.index())) {
-            event.values.extend(reads.iter().map(|read| convert(read, &found.raws)));
+            event.values.extend(reads.iter().map(|read| convert(read, source)));
         }
         Ok(())
     }
 
     #[inline]
-    fn type_id(&self, found: &Found<'_>) -> Result<Option<TypeId>, DecodeError> {
+    fn type_id(&self, source: Source<'_>) -> Result<Option<TypeId>, DecodeError> {
         let nodes = match &self.plan.event_type {
             TypeNodes::Fixed(id) => return Ok(id.map(TypeId)),
             TypeNodes::Nodes(nodes) => nodes,
         };
-        let (node, raw) = first(nodes, found).ok_or_else(|| DecodeError::NoType { fields: self.listed(nodes) })?;
-        match raw.as_str() {
+        let (node, raw) = self.first(nodes).ok_or_else(|| DecodeError::NoType { fields: self.listed(nodes) })?;
+        match source.text(raw) {
             None | Some("") => Err(DecodeError::BadType { field: self.plan.path(node).to_owned() }),
             Some(name) => Ok(self.plan.types.get(name).map(TypeId)),
         }
     }
 
     #[inline]
-    fn time(&self, found: &Found<'_>) -> Result<i64, DecodeError> {
+    fn time(&self, source: Source<'_>) -> Result<i64, DecodeError> {
         let nodes = &self.plan.time;
-        let (node, raw) = first(nodes, found).ok_or_else(|| DecodeError::NoTime { fields: self.listed(nodes) })?;
-        event_time(raw).ok_or_else(|| DecodeError::BadTime { field: self.plan.path(node).to_owned() })
+        let (node, raw) = self.first(nodes).ok_or_else(|| DecodeError::NoTime { fields: self.listed(nodes) })?;
+        event_time(raw, source).ok_or_else(|| DecodeError::BadTime { field: self.plan.path(node).to_owned() })
+    }
+
+    /// The first of the nodes that holds anything.
+    #[inline]
+    fn first(&self, nodes: &[NodeId]) -> Option<(NodeId, Raw)> {
+        nodes.iter().map(|&node| (node, self.found.at(node))).find(|(_, raw)| !raw.is_missing())
     }
 
     fn listed(&self, nodes: &[NodeId]) -> String {
         let quoted: Vec<String> = nodes.iter().map(|&node| format!("`{}`", self.plan.path(node))).collect();
         quoted.join(", ")
     }
-}
-
-/// The first of the nodes that holds anything.
-#[inline]
-fn first<'a, 'de>(nodes: &[NodeId], found: &'a Found<'de>) -> Option<(NodeId, &'a Raw<'de>)> {
-    nodes.iter().map(|&node| (node, &found.raws[node.index()])).find(|(_, raw)| !raw.is_missing())
 }
 
 fn not_json(error: &sonic_rs::Error) -> DecodeError {

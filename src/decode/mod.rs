@@ -20,6 +20,9 @@ mod guard;
 mod json;
 mod plan;
 mod raw;
+mod scan;
+mod shape;
+mod word;
 
 pub use debezium::{DebeziumDecoder, row_of_change};
 pub use decoder::{Decoder, Format};

@@ -43,6 +43,8 @@ pub(crate) struct NodeId(pub(crate) u32);
 impl NodeId {
     /// The body itself.
     pub(crate) const ROOT: NodeId = NodeId(0);
+    /// No node: what stands there is not read.
+    pub(crate) const NONE: NodeId = NodeId(u32::MAX);
 
     pub(crate) fn index(self) -> usize {
         self.0 as usize

@@ -1,16 +1,17 @@
-//! What the parse leaves of one path of the filter, and the visitors that leave it. Borrows from the message where it
-//! can; kinds are not known here.
+//! What a message leaves of one path of the filter, and the visitors through which the parser leaves it. Kinds are not
+//! known here.
 
 use std::fmt;
+use std::ops::Range;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use smallvec::{SmallVec, smallvec};
 
 use crate::decode::plan::{NodeId, PathTable, Plan};
 
-/// A JSON value as far as any kind needs it.
-#[derive(Clone, Debug, Default)]
-pub(crate) enum Raw<'de> {
+/// A JSON value as far as any kind needs it. Texts and lists are ranges of what [`Found`] holds.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) enum Raw {
     /// The key is not in the message.
     #[default]
     Absent,
@@ -24,154 +25,208 @@ pub(crate) enum Raw<'de> {
     Unsigned(u64),
     /// Any other number.
     Float(f64),
-    /// Text without escapes.
-    Borrowed(&'de str),
-    /// Text that had escapes.
-    Owned(Box<str>),
+    /// Text without escapes, as it stands in the message.
+    Slice(Span),
+    /// Text that was copied out of the message.
+    Copied(Span),
     /// A list at a path where some type declares a list or a point.
-    List(Box<[Raw<'de>]>),
-    /// An object in such a list: its latitude and its longitude.
-    Place(Box<[Raw<'de>; 2]>),
+    List(Span),
+    /// An object in such a list: the first of two elements is its latitude, the other its longitude.
+    Place(Span),
     /// An object; what is read of it stands at the paths below.
     Object,
     /// A list or an object of which nothing is read.
     Other,
 }
 
-impl Raw<'_> {
-    /// The text, where it is text.
-    pub(crate) fn as_str(&self) -> Option<&str> {
-        match self {
-            Raw::Borrowed(text) => Some(text),
-            Raw::Owned(text) => Some(text),
-            _ => None,
-        }
-    }
-
+impl Raw {
     /// Whether the path holds nothing: no key, or `null`.
-    pub(crate) fn is_missing(&self) -> bool {
+    #[inline]
+    pub(crate) fn is_missing(self) -> bool {
         matches!(self, Raw::Absent | Raw::Null)
     }
 }
 
-/// What the parse has found so far, by the number of the path.
-pub(crate) struct Found<'de> {
+/// Where something begins and ends. Of 32 bits, so that a [`Raw`] is two words.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Span {
+    start: u32,
+    end: u32,
+}
+
+impl Span {
+    /// The most that a span can hold.
+    pub(crate) const MAX: usize = u32::MAX as usize;
+
+    /// A span below [`Span::MAX`].
+    #[inline]
+    pub(crate) fn new(range: Range<usize>) -> Span {
+        debug_assert!(range.end <= Span::MAX);
+        #[expect(clippy::cast_possible_truncation, reason = "messages beyond it are not scanned")]
+        Span { start: range.start as u32, end: range.end as u32 }
+    }
+
+    #[inline]
+    fn range(self) -> Range<usize> {
+        self.start as usize..self.end as usize
+    }
+}
+
+/// What was found in a message, by the number of the path.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Found {
     /// One for each node of the filter.
-    pub(crate) raws: Vec<Raw<'de>>,
+    raws: Vec<Raw>,
+    /// The nodes at which there is something.
+    present: Vec<NodeId>,
+    /// The texts that were copied, one behind the other.
+    texts: String,
+    /// The elements of lists, each list's together.
+    elements: Vec<Raw>,
     /// The node whose key occurred twice, which ended the parse.
     pub(crate) duplicate: Option<NodeId>,
 }
 
-impl<'de> Found<'de> {
-    /// Nothing found yet, for a filter of so many nodes. `unused` comes from [`Found::recycle`] or is empty.
-    #[inline]
-    pub(crate) fn new(unused: Vec<Raw<'de>>, nodes: usize) -> Self {
-        let mut raws = unused;
-        if raws.len() != nodes {
-            raws.resize_with(nodes, Raw::default);
-        }
-        Found { raws, duplicate: None }
+impl Found {
+    /// Nothing found yet, for a filter of so many nodes.
+    pub(crate) fn new(nodes: usize) -> Found {
+        Found { raws: vec![Raw::Absent; nodes], present: Vec::with_capacity(nodes), ..Found::default() }
     }
 
-    /// The list with nothing in it, for another message. Collecting in place keeps the allocation although the
-    /// lifetime changes; building the list anew for each message cost 50 ns.
+    /// What is at a node.
     #[inline]
-    pub(crate) fn recycle(self) -> Vec<Raw<'static>> {
-        self.raws.into_iter().map(|_| Raw::Absent).collect()
+    pub(crate) fn at(&self, node: NodeId) -> Raw {
+        self.raws[node.index()]
+    }
+
+    /// The text, where it is text.
+    #[inline]
+    pub(crate) fn text<'a>(&'a self, raw: Raw, message: &'a str) -> Option<&'a str> {
+        match raw {
+            Raw::Slice(span) => message.get(span.range()),
+            Raw::Copied(span) => self.texts.get(span.range()),
+            _ => None,
+        }
+    }
+
+    /// The elements of a list or of an object in a list.
+    pub(crate) fn elements(&self, span: Span) -> &[Raw] {
+        &self.elements[span.range()]
+    }
+
+    /// Keeps what is at a node where nothing was yet; what is at none is dropped.
+    #[inline]
+    pub(crate) fn put(&mut self, node: NodeId, raw: Raw) {
+        if node == NodeId::NONE {
+            return;
+        }
+        debug_assert!(matches!(self.at(node), Raw::Absent), "a second value for {node:?}");
+        self.raws[node.index()] = raw;
+        self.present.push(node);
+    }
+
+    fn copy(&mut self, text: &str) -> Raw {
+        let start = self.texts.len();
+        self.texts.push_str(text);
+        Raw::Copied(Span::new(start..self.texts.len()))
+    }
+
+    fn keep(&mut self, elements: &[Raw]) -> Span {
+        let start = self.elements.len();
+        self.elements.extend_from_slice(elements);
+        Span::new(start..self.elements.len())
+    }
+
+    /// Forgets everything, for another message. The time it takes is that of what is there, however large the filter is.
+    #[inline]
+    pub(crate) fn clear(&mut self) {
+        for node in self.present.drain(..) {
+            self.raws[node.index()] = Raw::Absent;
+        }
+        self.texts.clear();
+        self.elements.clear();
+        self.duplicate = None;
     }
 }
 
 /// Reads the value at one node of the filter into its place.
-pub(crate) struct NodeSeed<'a, 'de> {
+pub(crate) struct NodeSeed<'a> {
     pub(crate) plan: &'a Plan,
     pub(crate) node: NodeId,
-    pub(crate) found: &'a mut Found<'de>,
+    pub(crate) found: &'a mut Found,
 }
 
-impl<'de> NodeSeed<'_, 'de> {
-    #[inline]
-    fn set(self, raw: Raw<'de>) {
-        self.found.raws[self.node.index()] = raw;
+impl NodeSeed<'_> {
+    fn put(self, raw: Raw) {
+        self.found.put(self.node, raw);
     }
 }
 
-impl<'de> DeserializeSeed<'de> for NodeSeed<'_, 'de> {
+impl<'de> DeserializeSeed<'de> for NodeSeed<'_> {
     type Value = ();
 
-    #[inline]
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
         deserializer.deserialize_any(self)
     }
 }
 
-impl<'de> Visitor<'de> for NodeSeed<'_, 'de> {
+impl<'de> Visitor<'de> for NodeSeed<'_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a JSON value")
     }
 
-    #[inline]
     fn visit_unit<E>(self) -> Result<(), E> {
-        self.set(Raw::Null);
+        self.put(Raw::Null);
         Ok(())
     }
 
-    #[inline]
     fn visit_bool<E>(self, value: bool) -> Result<(), E> {
-        self.set(Raw::Boolean(value));
+        self.put(Raw::Boolean(value));
         Ok(())
     }
 
-    #[inline]
     fn visit_i64<E>(self, value: i64) -> Result<(), E> {
-        self.set(Raw::Integer(value));
+        self.put(Raw::Integer(value));
         Ok(())
     }
 
-    #[inline]
     fn visit_u64<E>(self, value: u64) -> Result<(), E> {
-        self.set(unsigned(value));
+        self.put(unsigned(value));
         Ok(())
     }
 
-    #[inline]
     fn visit_f64<E>(self, value: f64) -> Result<(), E> {
-        self.set(Raw::Float(value));
-        Ok(())
-    }
-
-    #[inline]
-    fn visit_borrowed_str<E>(self, value: &'de str) -> Result<(), E> {
-        self.set(Raw::Borrowed(value));
+        self.put(Raw::Float(value));
         Ok(())
     }
 
     fn visit_str<E>(self, value: &str) -> Result<(), E> {
-        self.set(Raw::Owned(value.into()));
+        let raw = self.found.copy(value);
+        self.put(raw);
         Ok(())
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<(), A::Error> {
         let levels = self.plan.node(self.node).list_levels;
-        let list = read_list(seq, levels)?;
-        self.set(list);
+        let list = read_list(seq, levels, self.found)?;
+        self.put(list);
         Ok(())
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<(), A::Error> {
-        self.found.raws[self.node.index()] = Raw::Object;
+        self.found.put(self.node, Raw::Object);
         read_object(map, self.plan, self.node, self.found)
     }
 }
 
 /// Reads an object's keys that stand in the filter; the others are checked and dropped.
-#[inline]
 fn read_object<'de, A: MapAccess<'de>>(
     mut map: A,
     plan: &Plan,
     node: NodeId,
-    found: &mut Found<'de>,
+    found: &mut Found,
 ) -> Result<(), A::Error> {
     let keys = &plan.node(node).children;
     while let Some(key) = map.next_key_seed(KeySeed(keys))? {
@@ -179,7 +234,7 @@ fn read_object<'de, A: MapAccess<'de>>(
             None => {
                 map.next_value::<IgnoredAny>()?;
             }
-            Some(child) if matches!(found.raws[child.index()], Raw::Absent) => {
+            Some(child) if matches!(found.at(child), Raw::Absent) => {
                 map.next_value_seed(NodeSeed { plan, node: child, found })?;
             }
             Some(child) => {
@@ -192,16 +247,16 @@ fn read_object<'de, A: MapAccess<'de>>(
 }
 
 /// Reads a list, with as many levels of lists within it as some kind can use.
-fn read_list<'de, A: SeqAccess<'de>>(mut seq: A, levels: usize) -> Result<Raw<'de>, A::Error> {
+fn read_list<'de, A: SeqAccess<'de>>(mut seq: A, levels: usize, found: &mut Found) -> Result<Raw, A::Error> {
     if levels == 0 {
         while seq.next_element::<IgnoredAny>()?.is_some() {}
         return Ok(Raw::Other);
     }
-    let mut elements: SmallVec<[Raw<'de>; 8]> = smallvec![];
-    while let Some(element) = seq.next_element_seed(ElementSeed { levels: levels - 1 })? {
+    let mut elements: SmallVec<[Raw; 8]> = smallvec![];
+    while let Some(element) = seq.next_element_seed(ElementSeed { levels: levels - 1, found })? {
         elements.push(element);
     }
-    Ok(Raw::List(elements.into_boxed_slice()))
+    Ok(Raw::List(found.keep(&elements)))
 }
 
 /// Looks a key up in a table, with its escapes resolved.
@@ -210,7 +265,6 @@ struct KeySeed<'a>(&'a PathTable);
 impl<'de> DeserializeSeed<'de> for KeySeed<'_> {
     type Value = Option<NodeId>;
 
-    #[inline]
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
         deserializer.deserialize_str(self)
     }
@@ -223,73 +277,69 @@ impl Visitor<'_> for KeySeed<'_> {
         f.write_str("a key")
     }
 
-    #[inline]
     fn visit_str<E>(self, key: &str) -> Result<Self::Value, E> {
         Ok(self.0.get(key).map(NodeId))
     }
 }
 
 /// Reads one element of a list.
-struct ElementSeed {
+struct ElementSeed<'a> {
     levels: usize,
+    found: &'a mut Found,
 }
 
-impl<'de> DeserializeSeed<'de> for ElementSeed {
-    type Value = Raw<'de>;
+impl<'de> DeserializeSeed<'de> for ElementSeed<'_> {
+    type Value = Raw;
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Raw<'de>, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Raw, D::Error> {
         deserializer.deserialize_any(self)
     }
 }
 
-impl<'de> Visitor<'de> for ElementSeed {
-    type Value = Raw<'de>;
+impl<'de> Visitor<'de> for ElementSeed<'_> {
+    type Value = Raw;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a JSON value")
     }
 
-    fn visit_unit<E>(self) -> Result<Raw<'de>, E> {
+    fn visit_unit<E>(self) -> Result<Raw, E> {
         Ok(Raw::Null)
     }
 
-    fn visit_bool<E>(self, value: bool) -> Result<Raw<'de>, E> {
+    fn visit_bool<E>(self, value: bool) -> Result<Raw, E> {
         Ok(Raw::Boolean(value))
     }
 
-    fn visit_i64<E>(self, value: i64) -> Result<Raw<'de>, E> {
+    fn visit_i64<E>(self, value: i64) -> Result<Raw, E> {
         Ok(Raw::Integer(value))
     }
 
-    fn visit_u64<E>(self, value: u64) -> Result<Raw<'de>, E> {
+    fn visit_u64<E>(self, value: u64) -> Result<Raw, E> {
         Ok(unsigned(value))
     }
 
-    fn visit_f64<E>(self, value: f64) -> Result<Raw<'de>, E> {
+    fn visit_f64<E>(self, value: f64) -> Result<Raw, E> {
         Ok(Raw::Float(value))
     }
 
-    fn visit_borrowed_str<E>(self, value: &'de str) -> Result<Raw<'de>, E> {
-        Ok(Raw::Borrowed(value))
+    fn visit_str<E>(self, value: &str) -> Result<Raw, E> {
+        Ok(self.found.copy(value))
     }
 
-    fn visit_str<E>(self, value: &str) -> Result<Raw<'de>, E> {
-        Ok(Raw::Owned(value.into()))
+    fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Raw, A::Error> {
+        read_list(seq, self.levels, self.found)
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Raw<'de>, A::Error> {
-        read_list(seq, self.levels)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Raw<'de>, A::Error> {
-        let mut place = Box::new([Raw::Absent, Raw::Absent]);
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Raw, A::Error> {
+        let mut place = [Raw::Absent, Raw::Absent];
         while let Some(key) = map.next_key_seed(PlaceKeySeed)? {
             match key {
                 None => {
                     map.next_value::<IgnoredAny>()?;
                 }
                 Some(axis) if matches!(place[axis], Raw::Absent) => {
-                    place[axis] = map.next_value_seed(ElementSeed { levels: 0 })?;
+                    place[axis] = map.next_value_seed(ElementSeed { levels: 0, found: self.found })?;
                 }
                 // Either of the two could be meant, so there is no place here. The list's other elements stand.
                 Some(axis) => {
@@ -298,7 +348,7 @@ impl<'de> Visitor<'de> for ElementSeed {
                 }
             }
         }
-        Ok(Raw::Place(place))
+        Ok(Raw::Place(self.found.keep(&place)))
     }
 }
 
@@ -329,7 +379,6 @@ impl Visitor<'_> for PlaceKeySeed {
     }
 }
 
-#[inline]
-fn unsigned<'de>(value: u64) -> Raw<'de> {
+fn unsigned(value: u64) -> Raw {
     i64::try_from(value).map_or(Raw::Unsigned(value), Raw::Integer)
 }

@@ -520,3 +520,168 @@ proptest! {
         }
     }
 }
+
+/// JSON text by hand, odd and wrong pieces among it.
+fn text() -> impl Strategy<Value = String> {
+    let space = || prop::sample::select(vec!["", "", "", "", " ", "\n\t", "\r\n  "]);
+    let leaf = prop::sample::select(vec![
+        "0",
+        "-0",
+        "7",
+        "-7",
+        "01",
+        "1.",
+        ".5",
+        "+1",
+        "-",
+        "0.0",
+        "-0.0",
+        "-1.25",
+        "4.35",
+        "0.1",
+        "1e3",
+        "1E-2",
+        "1e",
+        "1e999",
+        "-1e999",
+        "1700000000123",
+        "12345678",
+        "1234567890123456",
+        "123456789012345.6",
+        "999999999999999",
+        "0.000000000001",
+        "9007199254740993",
+        "9007199254740.993",
+        "123456789012345678901234567890",
+        "18446744073709551615",
+        "9223372036854775807",
+        "-9223372036854775808",
+        "null",
+        "true",
+        "false",
+        "tru",
+        "nullx",
+        "\"\"",
+        "\"t\"",
+        "\"a long text of more than sixteen bytes\"",
+        "\"10.0.0.1\"",
+        "\"2023-11-14T22:13:20.123Z\"",
+        "\"\\\"\\\\\\/\\n\"",
+        "\"\\u00e9\"",
+        "\"\\ud83d\\ude00\"",
+        "\"\\ud800\"",
+        "\"\\x\"",
+        "\"\\u12\"",
+        "\"é€😀\"",
+        "\"a\u{7f}\u{1f}\"",
+        "\"tab\tin\"",
+        "\"open",
+        "[",
+        "}",
+        "{}",
+        "[]",
+        "{ }",
+        "[ ]",
+    ])
+    .prop_map(str::to_owned);
+    let key = || {
+        let known = vec![
+            "a",
+            "b",
+            "c",
+            "d",
+            "e",
+            "x",
+            "latitude",
+            "longitude",
+            "\\u0061",
+            "x\\\"",
+            "\\ud800",
+            "a key of more than sixteen bytes",
+        ];
+        prop::sample::select(known)
+    };
+    leaf.prop_recursive(3, 24, 5, move |inner| {
+        let list = prop::collection::vec((inner.clone(), space()), 0..4).prop_map(|elements| {
+            let elements: Vec<String> =
+                elements.into_iter().map(|(value, space)| format!("{space}{value}{space}")).collect();
+            format!("[{}]", elements.join(","))
+        });
+        let object = prop::collection::vec((key(), inner, space(), space()), 0..5).prop_map(|members| {
+            let member = |(key, value, before, after)| format!("{before}\"{key}\"{after}:{before}{value}{after}");
+            let members: Vec<String> = members.into_iter().map(member).collect();
+            format!("{{{}}}", members.join(","))
+        });
+        prop_oneof![list, object]
+    })
+}
+
+/// A message of such text, which is right more often than not.
+fn message() -> impl Strategy<Value = String> {
+    let key = prop::sample::select(vec!["a", "b", "c", "d", "e", "x", "y", "id", "\\u0061"]);
+    let name = prop::sample::select(vec!["\"t\"", "\"u\"", "\"other\"", "\"\\u0074\"", "7"]);
+    let members = prop::collection::btree_map(key, text(), 0..5);
+    (members, name, 0..6usize, prop::bool::weighted(0.1)).prop_map(|(members, name, place, is_cut)| {
+        let mut members: Vec<String> = members.into_iter().map(|(key, value)| format!("\"{key}\":{value}")).collect();
+        members.insert(place.min(members.len()), format!("\"type\":{name},\"ts\":1"));
+        let mut message = format!("{{{}}}", members.join(","));
+        if is_cut {
+            message.pop();
+        }
+        message
+    })
+}
+
+/// What a message decodes to, and by the parser alone.
+fn both_ways(decoder: &mut JsonDecoder, message: &[u8]) -> [String; 2] {
+    let mut event = Event::default();
+    let shown = |decoded: Result<(), DecodeError>, event: &Event| format!("{:?}", decoded.map(|()| event));
+    let decoded = decoder.decode(message, &mut event);
+    let scanned = shown(decoded, &event);
+    let decoded = decoder.decode_by_parser(message, &mut event);
+    [scanned, shown(decoded, &event)]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    #[test]
+    fn the_scan_finds_what_the_parser_finds(
+        messages in prop::collection::vec(message(), 1..5),
+        order in prop::collection::vec(any::<prop::sample::Index>(), 8),
+    ) {
+        let mut decoder = everything();
+        for index in order {
+            let message = index.get(&messages);
+            let [scanned, parsed] = both_ways(&mut decoder, message.as_bytes());
+            prop_assert_eq!(scanned, parsed, "{}", message);
+        }
+    }
+
+    #[test]
+    fn a_damaged_message_is_scanned_as_it_is_parsed(
+        body in body(),
+        is_pretty: bool,
+        damages in prop::collection::vec(
+            (any::<prop::sample::Index>(), prop_oneof![any::<u8>(), prop::sample::select(b"\"\\{}[],:u0e.- \n".to_vec())], 0..3u8),
+            20,
+        ),
+    ) {
+        let mut decoder = everything();
+        let whole = if is_pretty { serde_json::to_vec_pretty(&body) } else { serde_json::to_vec(&body) }.unwrap();
+        for (at, byte, damage) in damages {
+            let mut message = whole.clone();
+            let at = at.index(message.len());
+            match damage {
+                0 => message[at] = byte,
+                1 => message.insert(at, byte),
+                _ => message.truncate(at),
+            }
+            // The whole one between them, so that its shape is known, and what it left is gone.
+            for message in [&whole, &message] {
+                let [scanned, parsed] = both_ways(&mut decoder, message);
+                prop_assert_eq!(scanned, parsed, "{}", String::from_utf8_lossy(message));
+            }
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! The built daemon as a process, and what it tells of itself.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+
+use anyhow::Context;
+
+use crate::topics;
+
+pub(super) struct Daemon {
+    child: Child,
+    address: String,
+    _folder: tempfile::TempDir,
+}
+
+impl Daemon {
+    /// Starts the daemon over a topic of events, with an alerts topic.
+    pub(super) fn start(broker: &str, name: &str, rules: &str) -> anyhow::Result<Daemon> {
+        let binary = std::env::current_exe()?.ancestors().nth(2).context("a target folder")?.join("tripline");
+        anyhow::ensure!(binary.exists(), "{} is not there: cargo build --release", binary.display());
+        let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string();
+        let folder = tempfile::tempdir()?;
+        std::fs::write(folder.path().join("bench.rules"), rules)?;
+        let config = format!(
+            "name = \"{name}\"\nrules = [\"bench.rules\"]\n[kafka]\nbrokers = \"{broker}\"\n[[source]]\ntopic = \"{name}\"\n\
+             key = \"user_id\"\nlateness = \"0s\"\nidle_timeout = \"1s\"\n[alerts]\ntopic = \"{name}-alerts\"\n\
+             [http]\nlisten = \"{address}\"\n[log]\nlevel = \"warn\"\n"
+        );
+        let path = folder.path().join("tripline.toml");
+        std::fs::write(&path, config)?;
+        let child = Command::new(binary).arg("run").arg("-c").arg(path).stdout(Stdio::null()).spawn()?;
+        Ok(Daemon { child, address, _folder: folder })
+    }
+
+    /// Waits until it reads.
+    pub(super) fn ready(&mut self) -> anyhow::Result<()> {
+        topics::until("the daemon to be ready", || {
+            anyhow::ensure!(self.child.try_wait()?.is_none(), "the daemon has ended");
+            Ok(self.get("/readyz").ok().filter(|answer| answer.starts_with("HTTP/1.1 200")).map(drop))
+        })
+    }
+
+    /// How many events it has judged.
+    pub(super) fn events(&self) -> u64 {
+        // It does not listen from its first moment on.
+        let Ok(answer) = self.get("/metrics") else { return 0 };
+        let lines = answer.lines().filter(|line| line.starts_with("tripline_events_total{"));
+        let counts = lines.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok());
+        counts.sum()
+    }
+
+    /// The processor time that it has taken, in seconds; 0 where `/proc` does not tell.
+    pub(super) fn cpu_seconds(&self) -> f64 {
+        const TICKS_PER_SECOND: f64 = 100.0;
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap_or_default();
+        let after_name = stat.rsplit(") ").next().unwrap_or_default();
+        let ticks = after_name.split(' ').skip(11).take(2).filter_map(|field| field.parse::<f64>().ok());
+        ticks.sum::<f64>() / TICKS_PER_SECOND
+    }
+
+    fn get(&self, path: &str) -> std::io::Result<String> {
+        let mut stream = TcpStream::connect(&self.address)?;
+        write!(stream, "GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        Ok(answer)
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        if self.child.kill().is_ok() {
+            self.child.wait().map_or_else(|error| eprintln!("the daemon did not end: {error}"), drop);
+        }
+    }
+}

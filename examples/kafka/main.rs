@@ -1,0 +1,66 @@
+//! The daemon against a real broker: events per second from a topic to the alerts topic, beside a bare consumer of the
+//! same client in the same run, and how long after an event was produced its alert can be read.
+//!
+//! ```sh
+//! scripts/broker start; eval "$(scripts/broker env)"
+//! cargo build --release && cargo run --release --example kafka
+//! scripts/broker stop
+//! ```
+//!
+//! docs/benchmarks/README.md says what each row means.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "an example prints")]
+
+mod daemon;
+mod latency;
+mod throughput;
+mod topics;
+
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Parser;
+
+/// Measures the daemon on generated account events that lie in a topic.
+#[derive(Parser)]
+struct Arguments {
+    /// The broker; by default that of the tests, as `scripts/broker env` says.
+    #[arg(long, default_value_t = std::env::var("TRIPLINE_TEST_BROKER").unwrap_or_default())]
+    broker: String,
+    /// How many events the topic holds for the throughput.
+    #[arg(long, default_value_t = 2_000_000)]
+    events: u64,
+    /// How many events a second are produced for the latency.
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1..))]
+    rate: u64,
+    /// For how many seconds.
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..))]
+    seconds: u64,
+    /// Reads the topic with a bare consumer in this process, and prints what it took.
+    #[arg(long, hide = true)]
+    bare: Option<String>,
+}
+
+fn main() -> ExitCode {
+    match run(&Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    if let Some(topic) = &arguments.bare {
+        return throughput::bare_here(&arguments.broker, topic, arguments.events);
+    }
+    anyhow::ensure!(
+        !arguments.broker.is_empty(),
+        "which broker? eval \"$(scripts/broker env)\", or --broker HOST:PORT"
+    );
+    throughput::measure(&arguments.broker, arguments.events).context("throughput")?;
+    for rules in [1, 1_000] {
+        latency::measure(&arguments.broker, arguments.rate, arguments.seconds, rules).context("latency")?;
+    }
+    Ok(())
+}
