@@ -34,6 +34,7 @@ impl<'a> Completed<'a> {
             past: self.past,
             aggregates: self.aggregates,
             tables: self.tables,
+            memo: None,
         }
     }
 

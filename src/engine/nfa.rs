@@ -12,6 +12,7 @@ use crate::engine::completed::{self, Completed};
 use crate::engine::eval::{self, Context};
 use crate::engine::history::Ended;
 use crate::engine::lookups::Tables;
+use crate::engine::memo::Memo;
 use crate::engine::past::Past;
 use crate::engine::runs::{KeyTable, NONE, Row, Run, RunList, Runs, Shared, Span, Taken, Trail};
 use crate::engine::trace::{self, Asked, Judged, Seen, Traced};
@@ -52,8 +53,8 @@ pub(super) struct Offer<'a> {
     pub(super) tables: Tables<'a>,
     /// Where what conditions see is written down, if anybody asked.
     asked: Asked,
-    /// The event's number among those judged.
-    arrival: u64,
+    /// What shared conditions have come to for the event; it knows the event's number.
+    memo: &'a Memo,
     /// What was kept of the event for a step, shared by all runs that take it there.
     made: SmallVec<[(StepId, Arc<Taken>); 1]>,
 }
@@ -62,11 +63,11 @@ impl<'a> Offer<'a> {
     pub(super) fn new(
         rule: &'a Rule,
         event: &'a Event,
-        arrival: u64,
+        memo: &'a Memo,
         past: Option<Past<'a>>,
         tables: Tables<'a>,
     ) -> Offer<'a> {
-        Offer { rule, event, past, tables, asked: None, arrival, made: SmallVec::new() }
+        Offer { rule, event, past, tables, asked: None, memo, made: SmallVec::new() }
     }
 
     /// From now on writes down what conditions see.
@@ -222,7 +223,7 @@ impl<'a> Offer<'a> {
         let Some(asked) = &self.asked else { return };
         let fits = condition.as_ref().is_none_or(|traced| traced.holds) && links.iter().all(|(_, link)| link.holds);
         let run = trail.and_then(trace::first_arrival);
-        let event = Seen::of(self.event, self.arrival);
+        let event = Seen::of(self.event, self.memo.arrival());
         asked.add(Judged { place, event, run, late, fits, condition, links });
     }
 
@@ -234,7 +235,7 @@ impl<'a> Offer<'a> {
 
     /// What a condition on the event can see.
     pub(super) fn context<'c>(&'c self, trail: Option<Trail<'c>>) -> Context<'c> {
-        Context { event: Some(self.event), trail, past: self.past, tables: self.tables, ..Context::default() }
+        Context { trail, past: self.past, ..Context::of_judged(self.event, self.tables, self.memo) }
     }
 
     fn is_named(&self, guards: &[StepGuard]) -> bool {
@@ -293,7 +294,7 @@ impl<'a> Offer<'a> {
         if let Some((_, made)) = self.made.iter().find(|(step, _)| *step == step_id) {
             return Arc::clone(made);
         }
-        let made = completed::take(self.rule, step_id, self.event, self.arrival);
+        let made = completed::take(self.rule, step_id, self.event, self.memo.arrival());
         self.made.push((step_id, Arc::clone(&made)));
         made
     }

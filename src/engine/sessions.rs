@@ -46,7 +46,8 @@ impl Sessions {
             return;
         }
         let open = self.0.touch(idle(session), key, offer.event.time_ms, || Open::new(session));
-        open.take(session, Context::of_event(offer.event, offer.tables), offer.taken(STEP));
+        let taken = offer.taken(STEP);
+        open.take(session, offer.context(None), taken);
     }
 
     /// When the next session closes.

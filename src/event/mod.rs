@@ -12,7 +12,7 @@ mod event;
 mod key;
 mod value;
 
-pub use compare::{equal, order};
+pub use compare::{equal, order, whole};
 pub use event::{Event, EventId, Position, SourceId};
 pub use key::{Key, KeyBuilder};
 pub use value::{Point, Text, Value};

@@ -4,7 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::program::{
-    Aggregate, Condition, Expr, Measure, MeasureId, Novelty, NoveltyId, Table, TableId, Template, Window, WindowId,
+    Aggregate, Condition, Expr, Index, Measure, MeasureId, Novelty, NoveltyId, Table, TableId, Template, Window,
+    WindowId,
 };
 use crate::schema::{Schema, TypeId};
 
@@ -29,6 +30,8 @@ pub struct Program {
     pub tables: Vec<Table>,
     /// The event types that are the changes of a table.
     pub changes: Vec<(TypeId, TableId)>,
+    /// How many conditions are shared; [`PredicateId`](crate::program::PredicateId) numbers them.
+    pub predicates: usize,
 }
 
 impl Program {
@@ -95,8 +98,12 @@ pub struct Dispatch {
     pub pinned: bool,
     /// The rules, in order.
     pub rules: Vec<RuleId>,
+    /// Which of them an event can begin something for. All others only look at it where something is open for its key.
+    pub entries: Index<RuleId>,
     /// The measures, in order.
     pub measures: Vec<MeasureId>,
+    /// Which of them an event can count for.
+    pub measured: Index<MeasureId>,
     /// The windows that the event goes into before it is judged.
     pub windows: Vec<WindowId>,
     /// The windows that the event goes into after it is judged.
@@ -115,7 +122,9 @@ impl Dispatch {
             values,
             pinned,
             rules: Vec::new(),
+            entries: Index::default(),
             measures: Vec::new(),
+            measured: Index::default(),
             windows: Vec::new(),
             windows_after: Vec::new(),
             reads: Vec::new(),

@@ -48,7 +48,7 @@ pub(super) fn replay(
     stream.finish(settings.end, &mut alerts);
     order.extend(alerts);
     summary.hand_on(&order.finish(), observer)?;
-    summary.stats = stream.stats().clone();
+    summary.stats = stream.stats();
     summary.open_runs = stream.open_runs();
     Ok(summary)
 }
