@@ -240,7 +240,7 @@ impl Shard {
         if !self.speaking {
             return Stats::default();
         }
-        let now = self.stream.stats().clone();
+        let now = self.stream.stats();
         let mut since = now.clone();
         for (rule, counted) in since.rules.iter_mut().zip(&self.counted.rules) {
             rule.alerts -= counted.alerts;
@@ -341,7 +341,7 @@ impl Shard {
         self.mute();
         self.speaking = true;
         self.changed = false;
-        self.counted = self.stream.stats().clone();
+        self.counted = self.stream.stats();
     }
 
     fn mute(&mut self) {

@@ -33,6 +33,7 @@ impl<'a> Completed<'a> {
             past: self.past,
             aggregates: self.aggregates,
             tables: self.tables,
+            memo: None,
         }
     }
 

@@ -13,18 +13,20 @@ use crate::engine::held::{self, Streaks};
 use crate::engine::history::PastRun;
 use crate::engine::lookups::Tables;
 use crate::engine::measures::{Measures, Outlet};
+use crate::engine::memo::Memo;
 use crate::engine::nfa::{self, Offer};
 use crate::engine::pairs::{self, Pairs};
 use crate::engine::past::{Arriving, KeyAt, Memory, Past};
 use crate::engine::pending::{self, Pending};
 use crate::engine::runs::{KeyTable, Row, Runs};
 use crate::engine::sessions::Sessions;
+use crate::engine::stats::{MeasureStats, RuleStats, Stats, WithoutKey};
 use crate::engine::suppress::Suppressor;
 use crate::engine::trace::{Asked, Judged, Trace};
 use crate::engine::two_step::TwoSteps;
-use crate::engine::{emit, lookups};
+use crate::engine::{candidates, emit, lookups};
 use crate::event::{Event, Key, KeyBuilder, Value};
-use crate::program::{Dispatch, Program, Rows, Rule, RuleId, Strategy, TableId, TwoStep, TwoStepId};
+use crate::program::{Dispatch, MeasureId, Program, Rows, Rule, RuleId, Strategy, TableId, TwoStep, TwoStepId};
 
 /// What fires at the end of a finite input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -34,39 +36,6 @@ pub enum End {
     LastEvent,
     /// All deadlines.
     Flush,
-}
-
-/// What an engine has counted since it began.
-#[derive(Clone, Debug, Default)]
-pub struct Stats {
-    /// Events that were judged.
-    pub events: u64,
-    /// Of these, events of a type that is not declared.
-    pub undeclared: u64,
-    /// By rule.
-    pub rules: Vec<RuleStats>,
-    /// By measure.
-    pub measures: Vec<MeasureStats>,
-}
-
-/// What has been counted for a measure.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct MeasureStats {
-    /// What was emitted: one for each key and window.
-    pub emitted: u64,
-    /// Events that the measure did not see because a part of its key is missing.
-    pub missing_key: u64,
-}
-
-/// What has been counted for a rule.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct RuleStats {
-    /// Alerts that were sent.
-    pub alerts: u64,
-    /// Alerts that `at most once per` held back.
-    pub suppressed: u64,
-    /// Events that the rule did not see because a part of its key is missing.
-    pub missing_key: u64,
 }
 
 /// A program with its state. Events must come in order of time.
@@ -85,8 +54,13 @@ struct State {
     /// Whether there are tables that events change.
     applies_changes: bool,
     key: KeyBuilder,
+    memo: Memo,
     live: Live,
     measures: Measures,
+    without_key: WithoutKey,
+    /// The rules and measures that look at the event at hand, in order.
+    rules: Vec<RuleId>,
+    measuring: Vec<MeasureId>,
     now_ms: i64,
     swept_ms: i64,
 }
@@ -108,12 +82,13 @@ struct Live {
     /// For each rule with something that ends by itself one time that is not after the first such end; at equal times
     /// rules that others stand on come first.
     timers: BinaryHeap<Reverse<(i64, u16, RuleId)>>,
+    /// For each rule with something that is forgotten when its time has passed one time that is not after the first
+    /// such time.
+    sweeps: BinaryHeap<Reverse<(i64, RuleId)>>,
     /// Alerts that other rules are still to see.
     pending: Vec<Pending>,
     /// The rule and key whose judgements are written down, if anybody asked.
     asked: Asked,
-    /// How many events were judged, derived ones too.
-    arrivals: u64,
     stats: Stats,
 }
 
@@ -132,6 +107,7 @@ struct RuleState {
     sessions: Sessions,
     suppressor: Suppressor,
     timer_set: bool,
+    sweep_set: bool,
 }
 
 /// Where an event is judged: its key, what is remembered of it, and the row of its runs.
@@ -139,6 +115,7 @@ struct RuleState {
 struct Place<'a> {
     program: &'a Program,
     tables: Tables<'a>,
+    memo: &'a Memo,
     key: KeyAt<'a>,
     past: Option<Past<'a>>,
     row: Option<Row>,
@@ -173,22 +150,29 @@ impl Engine {
             hasher,
             plainly: false,
             timers: BinaryHeap::new(),
+            sweeps: BinaryHeap::new(),
             pending: Vec::new(),
             asked: None,
-            arrivals: 0,
             stats: Stats {
                 rules: vec![RuleStats::default(); program.rules.len()],
                 measures: vec![MeasureStats::default(); program.measures.len()],
                 ..Stats::default()
             },
         };
-        let memory = Memory::new(&program);
-        let lookups = lookups::initial(&program);
-        let key = KeyBuilder::default();
-        let applies_changes = !program.changes.is_empty();
-        let measures = Measures::new(&program);
-        let (now_ms, swept_ms) = (i64::MIN, i64::MIN);
-        let state = State { memory, lookups, applies_changes, key, live, measures, now_ms, swept_ms };
+        let state = State {
+            memory: Memory::new(&program),
+            lookups: lookups::initial(&program),
+            applies_changes: !program.changes.is_empty(),
+            key: KeyBuilder::default(),
+            memo: Memo::new(program.predicates),
+            live,
+            measures: Measures::new(&program),
+            without_key: WithoutKey::new(&program),
+            rules: Vec::new(),
+            measuring: Vec::new(),
+            now_ms: i64::MIN,
+            swept_ms: i64::MIN,
+        };
         Engine { program, state }
     }
 
@@ -245,9 +229,7 @@ impl Engine {
         if watermark_ms.saturating_sub(state.swept_ms) >= SWEEP_MS {
             state.swept_ms = watermark_ms;
             state.memory.sweep(program, watermark_ms);
-            for rule in &program.rules {
-                state.live.sweep(rule, watermark_ms, usize::MAX);
-            }
+            state.live.sweep_due(program, watermark_ms);
             for (two_step, runs) in program.two_steps.iter().zip(&mut state.live.two_steps) {
                 runs.expire(two_step, watermark_ms);
             }
@@ -265,8 +247,10 @@ impl Engine {
     }
 
     /// What has been counted.
-    pub fn stats(&self) -> &Stats {
-        &self.state.live.stats
+    pub fn stats(&self) -> Stats {
+        let mut stats = self.state.live.stats.clone();
+        self.state.without_key.add_to(&mut stats, &self.program);
+        stats
     }
 
     /// From now on keeps how the runs of all rules end.
@@ -316,24 +300,20 @@ impl State {
     #[inline]
     fn judge(&mut self, program: &Program, event: &Event, alerts: &mut Vec<Alert>) {
         let type_id = event.type_id.expect("only typed events are judged");
-        self.live.arrivals += 1;
-        for dispatch in &program.types[type_id.index()].dispatch {
-            self.dispatch(program, dispatch, event, alerts);
+        self.memo.begin();
+        for (at, dispatch) in program.types[type_id.index()].dispatch.iter().enumerate() {
+            self.key.clear();
+            if dispatch.values.iter().all(|slot| self.key.push(&event.values[usize::from(*slot)])) {
+                self.dispatch(program, dispatch, event, alerts);
+            } else if self.live.shard.is_first() {
+                self.without_key.count(type_id, at);
+            }
         }
     }
 
+    /// Offers an event, whose key is made, to the rules with this key that it can mean anything to.
     fn dispatch(&mut self, program: &Program, dispatch: &Dispatch, event: &Event, alerts: &mut Vec<Alert>) {
-        let State { memory, lookups, key, live, measures, .. } = self;
-        key.clear();
-        if !dispatch.values.iter().all(|slot| key.push(&event.values[usize::from(*slot)])) {
-            for rule in &dispatch.rules {
-                live.stats.rules[rule.index()].missing_key += u64::from(live.shard.is_first());
-            }
-            for measure in &dispatch.measures {
-                live.stats.measures[measure.index()].missing_key += u64::from(live.shard.is_first());
-            }
-            return;
-        }
+        let State { memory, lookups, key, memo, live, measures, rules, measuring, .. } = self;
         let hash = live.hash(key.as_bytes());
         if !live.shard.owns(hash, dispatch.pinned) {
             return;
@@ -344,13 +324,26 @@ impl State {
         let past = dispatch.reads_past().then_some(Past { program, memory, key });
         // One look-up serves all rules with this key.
         let row = live.tables[dispatch.key.index()].find(hash, key.bytes);
-        let mut place = Place { program, tables: lookups, key, past, row };
-        for rule in &dispatch.rules {
+        let context = Context { past, ..Context::of_judged(event, lookups, memo) };
+        if live.plainly {
+            rules.extend_from_slice(&dispatch.rules);
+        } else {
+            candidates::find(&dispatch.entries, context, rules);
+            rules.extend(live.open_rules(dispatch, row, key));
+            candidates::put_in_order(rules);
+        }
+        let mut place = Place { program, tables: lookups, memo, key, past, row };
+        for rule in rules.drain(..) {
             place.row = live.offer(&program.rules[rule.index()], place, event, alerts);
         }
-        for measure in &dispatch.measures {
-            let context = Context { past, ..Context::of_event(event, lookups) };
-            measures.offer(*measure, key, context, &mut live.outlet(program, lookups, alerts));
+        let two_steps = if live.plainly { &[][..] } else { &dispatch.two_steps };
+        for two_step in two_steps {
+            live.offer_to_two_steps(*two_step, place, event, alerts);
+        }
+        candidates::find(&dispatch.measured, context, measuring);
+        candidates::put_in_order(measuring);
+        for measure in measuring.drain(..) {
+            measures.offer(measure, key, context, &mut live.outlet(program, lookups, alerts));
         }
         memory.after(arriving);
     }
@@ -389,10 +382,20 @@ impl Live {
         Outlet { program, sources: &self.sources, tables, stats: &mut self.stats.measures, alerts }
     }
 
+    /// The rules of a dispatch that look at an event whatever it holds: those with open runs of its key, and one whose
+    /// judgements are written down. Under the same key other rules may listen elsewhere, to another part of the event.
+    #[inline]
+    fn open_rules(&self, dispatch: &Dispatch, row: Option<Row>, key: KeyAt<'_>) -> impl Iterator<Item = RuleId> {
+        let table = &self.tables[dispatch.key.index()];
+        let open = row.into_iter().flat_map(|row| table.open_rules(row));
+        let asked = self.asked.as_ref().and_then(|asked| asked.rule_of(key.bytes));
+        open.chain(asked).filter(|rule| dispatch.rules.binary_search(rule).is_ok())
+    }
+
     /// Offers an event to a rule. Gives the row of the key's runs, if it has any open.
     fn offer(&mut self, rule: &Rule, place: Place<'_>, event: &Event, alerts: &mut Vec<Alert>) -> Option<Row> {
-        let Place { program, tables, key, past, row } = place;
-        let mut offer = Offer::new(rule, event, self.arrivals, past, tables);
+        let Place { program, tables, memo, key, past, row } = place;
+        let mut offer = Offer::new(rule, event, memo, past, tables);
         if let Some(asked) = self.asked.as_ref().filter(|asked| asked.is_of(rule.id, key.bytes)) {
             offer.trace(Some(Arc::clone(asked)));
         }
@@ -410,10 +413,12 @@ impl Live {
             }
             Strategy::EachPair => {
                 pairs::offer(&mut offer, &mut state.pairs, key, send);
+                self.set_sweep(rule);
                 row
             }
             Strategy::Held(held) => {
                 held::offer(&mut offer, *held, &mut state.streaks, key, send);
+                self.set_sweep(rule);
                 row
             }
             Strategy::Session(session) => {
@@ -421,25 +426,18 @@ impl Live {
                 self.set_timer(rule);
                 row
             }
-            Strategy::SequenceNfa | Strategy::AllOf => match rule.two_step.filter(|_| !self.plainly) {
-                Some(id) => {
-                    self.offer_to_two_steps(id, &offer, place, alerts);
-                    row
-                }
-                None => self.offer_to_runs(offer, place, alerts),
-            },
+            Strategy::SequenceNfa | Strategy::AllOf => self.offer_to_runs(offer, place, alerts),
         }
     }
 
     /// Offers an event to the two-step sequences that run together, once for all of them.
-    fn offer_to_two_steps(&mut self, id: TwoStepId, offer: &Offer<'_>, place: Place<'_>, alerts: &mut Vec<Alert>) {
-        let Place { program, key, .. } = place;
+    fn offer_to_two_steps(&mut self, id: TwoStepId, place: Place<'_>, event: &Event, alerts: &mut Vec<Alert>) {
+        let Place { program, tables, memo, key, past, .. } = place;
         let two_step = &program.two_steps[id.index()];
-        if two_step.members[0].rule != offer.rule.id {
-            return;
-        }
+        let first = &program.rules[two_step.members[0].rule.index()];
+        let offer = Offer::new(first, event, memo, past, tables);
         let Live { sources, pending, stats, rules, two_steps, .. } = self;
-        two_steps[id.index()].offer(program, two_step, offer, key, |completed| {
+        two_steps[id.index()].offer(program, two_step, &offer, key, |completed| {
             let at = completed.rule.id.index();
             let mut desk = Desk { program, sources, pending, stats: &mut stats.rules[at], alerts };
             desk.send(&mut rules[at].suppressor, key.bytes, completed);
@@ -470,6 +468,7 @@ impl Live {
         if starts.is_some() && rule.within.is_some() {
             // As many leave as come, so what has passed never piles up. This key keeps its row: it has a run.
             self.sweep(rule, event.time_ms, 2);
+            self.set_sweep(rule);
         }
         if rule.absence.is_some() {
             self.set_timer(rule);
@@ -493,6 +492,29 @@ impl Live {
         for _ in 0..most {
             let Some(row) = runs.expired(watermark_ms) else { break };
             nfa::expire(rule, runs, &mut self.tables[rule.key.index()], row);
+        }
+    }
+
+    /// Forgets all of which the time has passed. Only rules that have such are looked at.
+    fn sweep_due(&mut self, program: &Program, watermark_ms: i64) {
+        while let Some(Reverse((due_ms, id))) = self.sweeps.peek().copied()
+            && due_ms < watermark_ms
+        {
+            self.sweeps.pop();
+            self.rules[id.index()].sweep_set = false;
+            let rule = &program.rules[id.index()];
+            self.sweep(rule, watermark_ms, usize::MAX);
+            self.set_sweep(rule);
+        }
+    }
+
+    fn set_sweep(&mut self, rule: &Rule) {
+        let state = &mut self.rules[rule.id.index()];
+        if !state.sweep_set
+            && let Some(due_ms) = state.next_sweep(rule)
+        {
+            state.sweep_set = true;
+            self.sweeps.push(Reverse((due_ms, rule.id)));
         }
     }
 
@@ -549,6 +571,17 @@ impl RuleState {
     }
 }
 
+impl RuleState {
+    /// From when on there is something to be forgotten: its time has passed.
+    fn next_sweep(&self, rule: &Rule) -> Option<i64> {
+        match &rule.strategy {
+            Strategy::EachPair => Some(self.pairs.oldest_ms()?.saturating_add(rule.within?.ms)),
+            Strategy::Held(held) => Some(self.streaks.oldest_ms()?.saturating_add(held.gap_ms?)),
+            _ => self.runs.expired(i64::MAX).map(|row| self.runs.get(row).ends_ms),
+        }
+    }
+}
+
 impl Shard {
     fn is_first(self) -> bool {
         self.index == 0
@@ -559,25 +592,6 @@ impl Shard {
     fn owns(self, hash: u64, pinned: bool) -> bool {
         self.count == 1
             || if pinned { self.is_first() } else { (hash.rotate_left(24) & 0xffff) % self.count == self.index }
-    }
-}
-
-impl Stats {
-    /// Adds what another shard has counted.
-    pub fn add(&mut self, other: &Stats) {
-        self.events += other.events;
-        self.undeclared += other.undeclared;
-        self.rules.resize(self.rules.len().max(other.rules.len()), RuleStats::default());
-        for (rule, other) in self.rules.iter_mut().zip(&other.rules) {
-            rule.alerts += other.alerts;
-            rule.suppressed += other.suppressed;
-            rule.missing_key += other.missing_key;
-        }
-        self.measures.resize(self.measures.len().max(other.measures.len()), MeasureStats::default());
-        for (measure, other) in self.measures.iter_mut().zip(&other.measures) {
-            measure.emitted += other.emitted;
-            measure.missing_key += other.missing_key;
-        }
     }
 }
 

@@ -7,6 +7,7 @@ use smallvec::SmallVec;
 use crate::engine::compare;
 use crate::engine::fold::{Fold, number};
 use crate::engine::lookups::Tables;
+use crate::engine::memo::Memo;
 use crate::engine::past::Past;
 use crate::engine::record::Taken;
 use crate::engine::runs::Trail;
@@ -28,12 +29,19 @@ pub(super) struct Context<'a> {
     pub(super) past: Option<Past<'a>>,
     /// What has been computed of the events of a session, or of a measure's window.
     pub(super) aggregates: &'a [Value],
+    /// What the conditions that several places share have come to for the event at hand.
+    pub(super) memo: Option<&'a Memo>,
 }
 
 impl<'a> Context<'a> {
     /// A context of nothing but an event, and of the lists and tables.
     pub(super) fn of_event(event: &'a Event, tables: Tables<'a>) -> Context<'a> {
         Context { event: Some(event), tables, ..Context::default() }
+    }
+
+    /// The same of the event that is being judged, which this memo is of.
+    pub(super) fn of_judged(event: &'a Event, tables: Tables<'a>, memo: &'a Memo) -> Context<'a> {
+        Context { memo: Some(memo), ..Context::of_event(event, tables) }
     }
 
     fn taken(&self, step: StepId) -> Option<Taken<'a>> {
@@ -62,6 +70,10 @@ pub(super) fn holds(condition: &Condition, context: Context<'_>) -> bool {
         Condition::IsNew(novelty, operand) => match (context.past, context.event) {
             (Some(past), Some(event)) => past.is_new(*novelty, &value(operand, context), event.time_ms),
             _ => false,
+        },
+        Condition::Shared(id, part) => match context.memo {
+            Some(memo) => memo.recall(*id, || holds(part, context)),
+            None => holds(part, context),
         },
     }
 }

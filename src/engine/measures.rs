@@ -13,7 +13,6 @@ use sha2::{Digest, Sha256};
 use crate::alert::{Alert, Emission, Kind};
 use crate::engine::compare;
 use crate::engine::emit;
-use crate::engine::engine::MeasureStats;
 use crate::engine::eval::{self, Context};
 use crate::engine::fold::Fold;
 use crate::engine::idle::{Closed, Idle, UntilIdle};
@@ -22,6 +21,7 @@ use crate::engine::lookups::Tables;
 use crate::engine::panes::{self, Hop, Panes};
 use crate::engine::past::KeyAt;
 use crate::engine::sliding::Sliding;
+use crate::engine::stats::MeasureStats;
 use crate::event::{Event, Key, Value};
 use crate::program::{
     Expr, FoldInput, Measure, MeasureFold, MeasureGuard, MeasureId, MeasureWindow, Program, Severity, Top, WindowRange,

@@ -9,6 +9,7 @@
 //! - `sequence`  both of them over several inputs: events in, events in order of time out;
 //! - `stream`    a sequencer before an engine: what a shard steps;
 //! - `engine`    one program over ordered events: dispatch by type and key, timers;
+//! - `candidates` the rules that an event leads to;
 //! - `past`      what is remembered of a key: windows and seen values, in rows by `keyed`;
 //! - `fold`      aggregates over what has been seen; `sliding` over a window that moves, with `recent` for distinct
 //!   values and `ranked` for percentiles;
@@ -21,6 +22,7 @@
 //! - `runs`      where runs are kept, with their orders by key, by age and by deadline; `record` what they keep of an
 //!   event;
 //! - `eval`      conditions and values;
+//! - `memo`      what conditions that several rules share have come to;
 //! - `compare`   equality and order of values;
 //! - `lookups`   the rows of lists and tables;
 //! - `suppress`  `at most once per`;
@@ -28,11 +30,13 @@
 //! - `history`   how runs ended, and `trace` what conditions saw, for those who ask why there was no alert;
 //! - `holds`     conditions on alerts, for tests of rules;
 //! - `order`     alerts in their one order;
+//! - `stats`     what is counted;
 //! - `sizes`     how large the rows are, for the state bill of a rule.
 //!
 //! There is no clock here, no input or output, and no order that comes from a hash map. All the time there is comes
 //! with the events and the watermark. State is owned by the caller's [`Stream`] and moves between threads with it.
 
+mod candidates;
 mod compare;
 mod completed;
 mod dedupe;
@@ -48,6 +52,7 @@ mod idle;
 mod keyed;
 mod lookups;
 mod measures;
+mod memo;
 mod nfa;
 mod order;
 mod pairs;
@@ -63,6 +68,7 @@ mod sequence;
 mod sessions;
 mod sizes;
 mod sliding;
+mod stats;
 mod stream;
 mod suppress;
 mod trace;
@@ -71,12 +77,13 @@ mod unordered;
 mod watermark;
 
 pub use dedupe::DropDuplicates;
-pub use engine::{End, Engine, MeasureStats, RuleStats, Stats};
+pub use engine::{End, Engine};
 pub use history::{Ended, PastRun};
 pub use holds::{holds_of_alert, holds_of_emitted};
 pub use order::AlertOrder;
 pub use sequence::{Admission, InputSettings, LatePolicy, Sequencer};
 pub use sizes::sizes;
+pub use stats::{MeasureStats, RuleStats, Stats};
 pub use stream::Stream;
 pub use trace::{Judged, Place, Seen, Traced};
 pub use watermark::Watermarks;

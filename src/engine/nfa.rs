@@ -8,6 +8,7 @@ use crate::engine::completed::Completed;
 use crate::engine::eval::{self, Context};
 use crate::engine::history::Ended;
 use crate::engine::lookups::Tables;
+use crate::engine::memo::Memo;
 use crate::engine::past::Past;
 use crate::engine::record::{self, Made, Span};
 use crate::engine::runs::{KeyTable, NONE, Row, Run, RunList, Runs, Trail};
@@ -49,24 +50,24 @@ pub(super) struct Offer<'a> {
     pub(super) tables: Tables<'a>,
     /// Where what conditions see is written down, if anybody asked.
     asked: Asked,
-    /// The event's number among those judged.
-    arrival: u64,
+    /// What shared conditions have come to for the event; it knows the event's number.
+    memo: &'a Memo,
 }
 
 impl<'a> Offer<'a> {
     pub(super) fn new(
         rule: &'a Rule,
         event: &'a Event,
-        arrival: u64,
+        memo: &'a Memo,
         past: Option<Past<'a>>,
         tables: Tables<'a>,
     ) -> Offer<'a> {
-        Offer { rule, event, past, tables, asked: None, arrival }
+        Offer { rule, event, past, tables, asked: None, memo }
     }
 
     /// The event's number among those judged.
     pub(super) fn arrival(&self) -> u64 {
-        self.arrival
+        self.memo.arrival()
     }
 
     /// From now on writes down what conditions see.
@@ -221,7 +222,7 @@ impl<'a> Offer<'a> {
         let Some(asked) = &self.asked else { return };
         let fits = condition.as_ref().is_none_or(|traced| traced.holds) && links.iter().all(|(_, link)| link.holds);
         let run = trail.and_then(Trail::first_arrival);
-        let event = Seen::of(self.event, self.arrival);
+        let event = Seen::of(self.event, self.memo.arrival());
         asked.add(Judged { place, event, run, late, fits, condition, links });
     }
 
@@ -233,7 +234,7 @@ impl<'a> Offer<'a> {
 
     /// What a condition on the event can see.
     pub(super) fn context<'c>(&'c self, trail: Option<Trail<'c>>) -> Context<'c> {
-        Context { event: Some(self.event), trail, past: self.past, tables: self.tables, ..Context::default() }
+        Context { trail, past: self.past, ..Context::of_judged(self.event, self.tables, self.memo) }
     }
 
     fn is_named(&self, guards: &[StepGuard]) -> bool {
@@ -288,7 +289,7 @@ impl<'a> Offer<'a> {
 
     /// What is kept of the event for a step.
     pub(super) fn made(&self, step_id: StepId) -> Made {
-        record::make(self.rule, step_id, self.event, self.arrival)
+        record::make(self.rule, step_id, self.event, self.arrival())
     }
 
     /// A match that the event completes.

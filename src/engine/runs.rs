@@ -443,6 +443,11 @@ impl KeyTable {
         self.row(row).lists.iter().find(|list| list.rule == rule)
     }
 
+    /// The rules that have open runs of a key.
+    pub(super) fn open_rules(&self, row: Row) -> impl Iterator<Item = RuleId> {
+        self.row(row).lists.iter().map(|list| list.rule)
+    }
+
     /// The open runs of a rule and key, to be changed; made where there are none.
     pub(super) fn list_mut(&mut self, row: Row, rule: RuleId) -> &mut RunList {
         let lists = &mut self.rows[row as usize].lists;

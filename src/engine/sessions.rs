@@ -46,7 +46,7 @@ impl Sessions {
             return;
         }
         let open = self.0.touch(idle(session), key, offer.event.time_ms, || Open::new(session));
-        open.fold(session, offer.event, offer.tables);
+        open.fold(session, offer.event, offer.context(None));
         open.keep(Record::from(&*offer.made(STEP)));
     }
 
@@ -109,8 +109,7 @@ impl Open {
     }
 
     /// Takes an event into the aggregates.
-    fn fold(&mut self, session: &Session, event: &Event, tables: Tables<'_>) {
-        let context = Context::of_event(event, tables);
+    fn fold(&mut self, session: &Session, event: &Event, context: Context<'_>) {
         for (fold, plan) in self.folds.iter_mut().zip(&session.folds) {
             let Some((_, value)) = plan.values.iter().find(|(type_id, _)| Some(*type_id) == event.type_id) else {
                 continue;

@@ -102,7 +102,7 @@ impl Stream {
     }
 
     /// What has been counted.
-    pub fn stats(&self) -> &Stats {
+    pub fn stats(&self) -> Stats {
         self.engine.stats()
     }
 

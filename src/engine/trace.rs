@@ -82,6 +82,7 @@ impl Traced {
         let (parts, operands): (Vec<Traced>, Vec<_>) = match condition {
             Condition::All(parts) | Condition::Any(parts) => (all(parts), Vec::new()),
             Condition::Not(part) => (vec![Traced::of(part, context)], Vec::new()),
+            Condition::Shared(_, inner) => return Traced::of(inner, context),
             Condition::Compare(_, left, right) => (Vec::new(), vec![left, right]),
             Condition::In { operand, .. }
             | Condition::InList { operand, .. }
@@ -97,6 +98,11 @@ impl Traced {
 impl Trace {
     pub(super) fn new(rule: RuleId, key: Key) -> Trace {
         Trace { rule, key, judged: Mutex::default() }
+    }
+
+    /// The rule that it is about, if it is about this key.
+    pub(super) fn rule_of(&self, key: &[u8]) -> Option<RuleId> {
+        (self.key.as_bytes() == key).then_some(self.rule)
     }
 
     /// Whether it is about this rule and key.

@@ -41,6 +41,13 @@ pub fn order(left: &Value, right: &Value) -> Option<Ordering> {
 /// Two to the 63rd: the first number beyond the integers.
 const BEYOND_INTEGERS: f64 = 9_223_372_036_854_775_808.0;
 
+/// A number without a fraction as the integer that equals it; none where there is none.
+#[inline]
+pub fn whole(n: f64) -> Option<i64> {
+    #[expect(clippy::cast_possible_truncation, reason = "whole and in range, checked here")]
+    (n.fract() == 0.0 && (-BEYOND_INTEGERS..BEYOND_INTEGERS).contains(&n)).then_some(n as i64)
+}
+
 /// Exact: a 64-bit integer turned into a float may move to its neighbour, so the float's whole part is compared as an
 /// integer, and its fraction decides a tie.
 fn integer_with_number(integer: i64, number: f64) -> Ordering {

@@ -14,7 +14,7 @@ mod key;
 mod sources;
 mod value;
 
-pub use compare::{equal, order};
+pub use compare::{equal, order, whole};
 pub use event::{Event, EventId, Position, SourceId};
 pub use key::{Key, KeyBuilder};
 pub use sources::Sources;

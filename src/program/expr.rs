@@ -45,6 +45,56 @@ pub enum Condition {
     /// Whether no earlier event of the key and type had this value, as far back as is remembered; false where it is
     /// missing.
     IsNew(NoveltyId, Expr),
+    /// A condition on the event alone that is asked at several places: it is judged once an event.
+    Shared(PredicateId, Arc<Condition>),
+}
+
+/// The number of a shared condition in its program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PredicateId(pub u32);
+
+impl PredicateId {
+    /// As an index.
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+impl Condition {
+    /// Whether it depends on the event at hand alone, and on the lists and tables: not on a run, a window, or what was
+    /// seen before.
+    pub fn is_of_event(&self) -> bool {
+        match self {
+            Condition::All(parts) | Condition::Any(parts) => parts.iter().all(Condition::is_of_event),
+            Condition::Not(part) => part.is_of_event(),
+            Condition::Compare(_, left, right) => left.is_of_event() && right.is_of_event(),
+            Condition::In { operand, .. }
+            | Condition::InList { operand, .. }
+            | Condition::IsMissing(operand)
+            | Condition::IsTrue(operand) => operand.is_of_event(),
+            Condition::IsNew(..) => false,
+            Condition::Shared(..) => true,
+        }
+    }
+}
+
+impl Expr {
+    /// Whether it depends on the event at hand alone, and on the lists and tables.
+    pub fn is_of_event(&self) -> bool {
+        match self {
+            Expr::Constant(_) | Expr::Field(_) | Expr::Time => true,
+            Expr::Captured(..)
+            | Expr::CapturedTime(_)
+            | Expr::StepAggregate(..)
+            | Expr::Window(_)
+            | Expr::Aggregate(_)
+            | Expr::Key(_) => false,
+            Expr::Arithmetic(_, sides) => sides.0.is_of_event() && sides.1.is_of_event(),
+            Expr::Negate(inner) | Expr::Lookup(_, _, inner) => inner.is_of_event(),
+            Expr::Call(_, arguments) => arguments.iter().all(Expr::is_of_event),
+            Expr::Condition(condition) => condition.is_of_event(),
+        }
+    }
 }
 
 /// A value, or missing.
@@ -93,6 +143,7 @@ impl Condition {
             | Condition::IsMissing(operand)
             | Condition::IsTrue(operand)
             | Condition::IsNew(_, operand) => operand.reads_steps(),
+            Condition::Shared(..) => false,
         }
     }
 }

@@ -6,6 +6,8 @@
 //! - `table`   lists and tables;
 //! - `two_step` sequences of two steps, and which of them run together;
 //! - `expr`    conditions and values with every name resolved to a slot;
+//! - `shared`  conditions that several places ask, judged once an event;
+//! - `index`   which rules an event can mean anything to, found by its values;
 //! - `duration` lengths of time in words;
 //! - `explain` a rule told to people: a sentence, the plan, the state bill; `graph` its states drawn.
 //!
@@ -16,16 +18,19 @@ mod duration;
 mod explain;
 mod expr;
 mod graph;
+mod index;
 mod measure;
 mod program;
+mod shared;
 mod table;
 mod two_step;
 mod window;
 
 pub use duration::{duration, whole_unit};
 pub use explain::{Line, Sizes, WindowSizes, bill, measure_bill, measure_plan, measure_sentence, plan, sentence};
-pub use expr::{Aggregate, Arithmetic, Call, Comparison, Condition, Expr, Function, Part, Template};
+pub use expr::{Aggregate, Arithmetic, Call, Comparison, Condition, Expr, Function, Part, PredicateId, Template};
 pub use graph::{Graph, State};
+pub use index::{Bounds, Equality, Found, Index, Judged, Thresholds};
 pub use measure::{FoldInput, Measure, MeasureFold, MeasureGuard, MeasureId, MeasureWindow, Top};
 pub use program::{
     Absence, AlertSpec, Capture, CaptureId, Derived, DerivedValue, Dispatch, Held, KeyId, KeyPlan, Link, Program, Rule,

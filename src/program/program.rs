@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use crate::program::two_step::{self, TwoStep, TwoStepId};
 use crate::program::{
-    Aggregate, Condition, Expr, Measure, MeasureId, Novelty, NoveltyId, Table, TableId, Template, Window, WindowId,
+    Aggregate, Condition, Expr, Index, Measure, MeasureId, Novelty, NoveltyId, Table, TableId, Template, Window,
+    WindowId,
 };
 use crate::schema::{Schema, TypeId};
 
@@ -32,6 +33,8 @@ pub struct Program {
     pub changes: Vec<(TypeId, TableId)>,
     /// The two-step sequences that run together; [`TwoStepId`] indexes it.
     pub two_steps: Vec<TwoStep>,
+    /// How many conditions are shared; [`PredicateId`](crate::program::PredicateId) numbers them.
+    pub predicates: usize,
 }
 
 impl Program {
@@ -47,6 +50,9 @@ impl Program {
             for member in &two_step.members {
                 self.rules[member.rule.index()].two_step = Some(id);
             }
+            let listens = |dispatch: &&mut Dispatch| dispatch.rules.contains(&two_step.members[0].rule);
+            let dispatches = self.types.iter_mut().flat_map(|plan| &mut plan.dispatch);
+            dispatches.filter(listens).for_each(|dispatch| dispatch.two_steps.push(id));
         }
     }
 
@@ -108,8 +114,14 @@ pub struct Dispatch {
     pub pinned: bool,
     /// The rules, in order.
     pub rules: Vec<RuleId>,
+    /// Which of them an event can begin something for. All others only look at it where something is open for its key.
+    pub entries: Index<RuleId>,
+    /// The two-step sequences among them, which are offered every event.
+    pub two_steps: Vec<TwoStepId>,
     /// The measures, in order.
     pub measures: Vec<MeasureId>,
+    /// Which of them an event can count for.
+    pub measured: Index<MeasureId>,
     /// The windows that the event goes into before it is judged.
     pub windows: Vec<WindowId>,
     /// The windows that the event goes into after it is judged.
@@ -128,7 +140,10 @@ impl Dispatch {
             values,
             pinned,
             rules: Vec::new(),
+            entries: Index::default(),
+            two_steps: Vec::new(),
             measures: Vec::new(),
+            measured: Index::default(),
             windows: Vec::new(),
             windows_after: Vec::new(),
             reads: Vec::new(),

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 
-use crate::event::{Key, Value};
+use crate::event::{Key, Value, whole};
 use crate::schema::{Kind, TypeId};
 
 /// The number of a list or table in its program.
@@ -128,19 +128,13 @@ impl Rows {
     }
 }
 
+/// The key of a value, the same for all values that are equal; none where the value is missing or can be no key.
 #[inline]
-fn key_of(value: &Value) -> Option<Key> {
+pub(super) fn key_of(value: &Value) -> Option<Key> {
     match value {
         Value::Number(n) => whole(*n).map_or_else(|| Key::of(value), |n| Key::of(&Value::Integer(n))),
         value => Key::of(value),
     }
-}
-
-/// A number without a fraction as the integer that equals it.
-fn whole(n: f64) -> Option<i64> {
-    const BEYOND: f64 = 9_223_372_036_854_775_808.0;
-    #[expect(clippy::cast_possible_truncation, reason = "whole and in range, checked here")]
-    (n.fract() == 0.0 && (-BEYOND..BEYOND).contains(&n)).then_some(n as i64)
 }
 
 #[cfg(test)]

@@ -4,10 +4,11 @@
 //! the second event is compared with, so that an event finds those that it completes and passes over the others. Rules
 //! that differ only in what their second event must fulfil by itself share their open runs.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use crate::program::{
-    CaptureId, Comparison, Condition, Expr, Program, Rule, RuleId, Step, StepGuard, StepId, Strategy,
+    CaptureId, Comparison, Condition, Expr, KeyId, Program, Rule, RuleId, Step, StepGuard, StepId, Strategy,
 };
 use crate::schema::{Kind, TypeId};
 
@@ -85,7 +86,24 @@ pub(super) fn find(program: &Program) -> Vec<TwoStep> {
             }
         }
     }
-    found.into_iter().map(|(two_step, _)| two_step).collect()
+    best_of_each_key(program, found.into_iter().map(|(two_step, _)| two_step).collect())
+}
+
+/// Each is offered every event of its types, so a key has few: those with the most rules. The rules of the others run
+/// by state machines, which are found by an index.
+const EACH_KEY_MAX: usize = 4;
+
+fn best_of_each_key(program: &Program, mut found: Vec<TwoStep>) -> Vec<TwoStep> {
+    let first = |two_step: &TwoStep| two_step.members[0].rule;
+    found.sort_by_key(|two_step| (Reverse(two_step.members.len()), first(two_step)));
+    let mut kept: BTreeMap<KeyId, usize> = BTreeMap::new();
+    found.retain(|two_step| {
+        let kept = kept.entry(program.rules[first(two_step).index()].key).or_default();
+        *kept += 1;
+        *kept <= EACH_KEY_MAX
+    });
+    found.sort_by_key(first);
+    found
 }
 
 /// A type, and which of its dispatches.

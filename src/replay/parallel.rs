@@ -118,7 +118,7 @@ fn work(
             Job::Finish(end, last_ms) => {
                 let mut alerts = Vec::new();
                 engine.finish(end, last_ms, &mut alerts);
-                let stats = Some((engine.stats().clone(), engine.open_runs()));
+                let stats = Some((engine.stats(), engine.open_runs()));
                 answers.send(Answer { alerts, stats }).is_ok()
             }
         };

@@ -38,7 +38,7 @@ pub(super) fn replay(
     engine.finish(end, summary.last_ms, &mut alerts);
     order.extend(alerts);
     summary.hand_on(&order.finish(), observer)?;
-    summary.stats = engine.stats().clone();
+    summary.stats = engine.stats();
     summary.open_runs = engine.open_runs();
     Ok(summary)
 }

@@ -1,5 +1,6 @@
 //! Programs and events to alerts.
 
+mod crowd;
 mod measures;
 mod reference;
 mod state;

@@ -12,11 +12,11 @@ use tripline::engine::{AlertOrder, End, Engine, InputSettings, Stream};
 use tripline::event::Event;
 use tripline::lang;
 use tripline::lang::ast::{Item, Lookup, Pattern};
-use tripline::program::Program;
+use tripline::program::{Found, Program};
 use tripline::ruleset::RuleSet;
 use tripline::testing::generate::{
-    Case, Tally, case, derived_case, lookup_case, measure_case, session_case, two_step_case, unordered_case,
-    windowed_case,
+    Case, Tally, case, crowd_case, derived_case, lookup_case, measure_case, session_case, two_step_case,
+    unordered_case, windowed_case,
 };
 use tripline::testing::oracle::{self, Match, Source, TestEvent};
 
@@ -31,6 +31,40 @@ const EVENTS_AT_EACH_END: usize = 20;
 fn sequences() {
     let tally = agrees(&case().boxed());
     assert_eq!(tally.absent(), Vec::<&str>::new(), "constructs that no case had");
+}
+
+#[test]
+fn many_rules() {
+    let _ = agrees(&crowd_case().boxed());
+}
+
+/// The cases of [`many_rules`] say something only if their rules are found in every way, and several at one place.
+#[test]
+fn many_rules_are_found_in_every_way() {
+    let mut runner = TestRunner::deterministic();
+    let mut seen = [0; 5];
+    for _ in 0..200 {
+        let case = crowd_case().new_tree(&mut runner).expect("the generator makes a case").current();
+        let program = check(&case).program;
+        let dispatches = program.types.iter().flat_map(|plan| &plan.dispatch);
+        let ways = dispatches.map(|dispatch| {
+            let found: Vec<Found> =
+                dispatch.rules.iter().flat_map(|rule| dispatch.entries.found(*rule)).copied().collect();
+            let crowded =
+                found.iter().any(|way| *way != Found::Always && found.iter().filter(|o| *o == way).count() > 1);
+            let has = |is: fn(&Found) -> bool| found.iter().any(is);
+            [
+                has(|way| matches!(way, Found::Always)),
+                has(|way| matches!(way, Found::Equality(_))),
+                has(|way| matches!(way, Found::Threshold(_))),
+                has(|way| matches!(way, Found::Condition(_))),
+                crowded,
+            ]
+        });
+        let in_case = ways.fold([false; 5], |all, one| std::array::from_fn(|at| all[at] || one[at]));
+        seen.iter_mut().zip(in_case).for_each(|(seen, has)| *seen += u32::from(has));
+    }
+    assert!(seen.iter().all(|cases| *cases >= 60), "always, equality, threshold, condition, several at one: {seen:?}");
 }
 
 #[test]

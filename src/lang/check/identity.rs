@@ -28,7 +28,7 @@ pub(super) fn include_used(compiled: &mut [Compiled]) {
     let mut order: Vec<usize> = (0..compiled.len()).filter(|at| !compiled[*at].uses.is_empty()).collect();
     order.sort_by_key(|at| compiled[*at].rule.level);
     for at in order {
-        let used = compiled.iter().filter(|other| compiled[at].uses.iter().any(|name| **name == *other.rule.name));
+        let used = used(compiled, &compiled[at].uses);
         let hash = used.fold(compiled[at].rule.match_hash, |hash, used| with_part(hash, &used.rule.match_hash));
         compiled[at].rule.match_hash = hash;
     }
@@ -37,10 +37,18 @@ pub(super) fn include_used(compiled: &mut [Compiled]) {
 /// Makes the hashes of measures over rules' alerts depend on those rules.
 pub(super) fn include_in_measures(measures: &mut [measure::Compiled], compiled: &[Compiled]) {
     for measure in measures {
-        let used = compiled.iter().filter(|rule| measure.uses.iter().any(|name| **name == *rule.rule.name));
+        let used = used(compiled, &measure.uses);
         let hash = used.fold(measure.measure.match_hash, |hash, used| with_part(hash, &used.rule.match_hash));
         measure.measure.match_hash = hash;
     }
+}
+
+/// The rules of these names; both are in the order of names.
+fn used<'a>(compiled: &'a [Compiled], names: &'a [String]) -> impl Iterator<Item = &'a Compiled> {
+    names.iter().filter_map(|name| {
+        let at = compiled.binary_search_by(|rule| (*rule.rule.name).cmp(name)).ok()?;
+        Some(&compiled[at])
+    })
 }
 
 /// A hash with one more thing that decides the match.

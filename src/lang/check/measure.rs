@@ -11,7 +11,7 @@ use crate::lang::check::expr::Typed;
 use crate::lang::check::past::{LAST_MAX, PastAllowed};
 use crate::lang::check::rule::{Builder, is_error};
 use crate::lang::check::scope::{Meaning, Scope};
-use crate::lang::check::tests::{Collected, Conditions, conditions_on};
+use crate::lang::check::tests::{Collected, Conditions};
 use crate::lang::check::{Checker, duplicate, identity};
 use crate::lang::types::Type;
 use crate::lang::{fmt, walk};
@@ -62,7 +62,7 @@ pub(super) struct Emitting {
 pub(super) fn compile(
     checker: &mut Checker,
     measure: &ast::Measure,
-    tests: &[Collected<'_>],
+    tests: &Collected<'_>,
     conditions: &mut Conditions,
 ) -> Option<Compiled> {
     let (errors, excused) = (checker.diagnostics.len(), checker.excused);
@@ -200,13 +200,13 @@ fn compile_tests(
     builder: &mut Builder<'_>,
     measure: &ast::Measure,
     mut names: Vec<(String, Type)>,
-    tests: &[Collected<'_>],
+    tests: &Collected<'_>,
     conditions: &mut Conditions,
 ) {
     if measure.top.is_some() {
         names.push((RANK.to_owned(), Type::Integer));
     }
-    for (span, condition) in conditions_on(tests, &measure.name.node) {
+    for (span, condition) in tests.conditions_on(&measure.name.node) {
         let mut scope = builder.scope(None, 0);
         scope.past_allowed = PastAllowed::No("a test sees what the measure emits");
         scope.measured = Some(Measured::Emitted(&measure.name.node, &names));

@@ -233,7 +233,7 @@ impl Checker {
         }
     }
 
-    fn finish(mut self, compiled: Compiled, tests: &[tests::Collected<'_>], conditions: tests::Conditions) -> Checked {
+    fn finish(mut self, compiled: Compiled, tests: &tests::Collected<'_>, conditions: tests::Conditions) -> Checked {
         let Compiled { rules: mut compiled, mut measures } = compiled;
         compiled.sort_by(|a, b| a.rule.name.cmp(&b.rule.name));
         measures.sort_by(|a, b| a.measure.name.cmp(&b.measure.name));
@@ -253,7 +253,9 @@ impl Checker {
         for made in measures {
             assemble::measure(&mut program, made);
         }
+        program.share_conditions();
         program.choose_strategies();
+        program.index();
         self.diagnostics.sort_by_key(|diagnostic| (diagnostic.primary.span, diagnostic.code));
         Checked { program, tests, diagnostics: self.diagnostics }
     }

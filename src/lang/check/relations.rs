@@ -150,29 +150,30 @@ impl Relations {
     /// Pins the rules of each family that stands on each other, unless all have just the same key, and the measures that
     /// compare keys.
     fn pin(&mut self, by_name: &BTreeMap<&str, &Rule>, risks: &[&Risk], measures: &[&Measure]) {
-        let compares = |name: &&String| measures.iter().any(|other| other.name.node == **name && other.top.is_some());
-        let keys = |name: &str| {
-            let rule = by_name.get(name).map(|rule| &rule.keys);
-            let risk = || risks.iter().find(|risk| risk.name.node == name).map(|risk| &risk.keys);
-            let measure = || measures.iter().find(|other| other.name.node == name).map(|other| &other.keys);
-            rule.or_else(risk).or_else(measure)
-        };
+        let comparing = measures.iter().filter(|measure| measure.top.is_some());
+        let comparing: BTreeSet<&String> = comparing.map(|measure| &measure.name.node).collect();
+        let rules = by_name.values().map(|rule| (&rule.name.node, &rule.keys));
+        let risks = risks.iter().map(|risk| (&risk.name.node, &risk.keys));
+        let measures = measures.iter().map(|measure| (&measure.name.node, &measure.keys));
+        let mut keys: BTreeMap<&String, &Vec<ast::KeyPart>> = BTreeMap::new();
+        for (name, parts) in rules.chain(risks).chain(measures) {
+            keys.entry(name).or_insert(parts);
+        }
+        let related = related(&self.uses);
         let mut left: BTreeSet<&String> = self.uses.keys().collect();
         while let Some(first) = left.pop_first() {
             let mut family = vec![first];
             let mut at = 0;
-            while let Some(member) = family.get(at).copied() {
-                let related =
-                    |other: &&&String| self.uses[**other].contains(member) || self.uses[member].contains(**other);
-                let found: Vec<&String> = left.iter().filter(related).copied().collect();
-                left.retain(|other| !found.contains(other));
+            while let Some(member) = family.get(at) {
+                let found = related.get(member).into_iter().flatten().filter(|other| left.remove(**other));
+                let found: Vec<&String> = found.copied().collect();
                 family.extend(found);
                 at += 1;
             }
-            let text = |name: &String| keys(name).map(|keys| fmt::format_keys(keys));
-            let renamed = |name: &&String| keys(name).into_iter().flatten().any(|part| !part.renamed.is_empty());
-            let alike = family.iter().all(|member| text(member) == text(first)) && !family.iter().any(renamed);
-            if family.len() > 1 && !alike || family.iter().any(compares) {
+            let text = |name: &String| keys.get(name).map(|keys| fmt::format_keys(keys));
+            let renamed = |name: &String| keys.get(name).is_some_and(|keys| keys.iter().any(|k| !k.renamed.is_empty()));
+            let alike = || family.iter().all(|member| text(member) == text(first) && !renamed(member));
+            if family.len() > 1 && !alike() || family.iter().any(|name| comparing.contains(name)) {
                 self.pinned.extend(family.into_iter().cloned());
             }
         }
@@ -243,6 +244,16 @@ impl Builder<'_> {
         };
         Derived { type_id, values: read.into_iter().map(value).collect() }
     }
+}
+
+/// For each that uses or is used, those that it uses and those that use it.
+fn related(uses: &BTreeMap<String, BTreeSet<String>>) -> BTreeMap<&String, Vec<&String>> {
+    let mut related: BTreeMap<&String, Vec<&String>> = BTreeMap::new();
+    for (user, used) in uses.iter().flat_map(|(user, all)| all.iter().map(move |used| (user, used))) {
+        related.entry(user).or_default().push(used);
+        related.entry(used).or_default().push(user);
+    }
+    related
 }
 
 fn same_parts(a: &[ast::KeyPart], b: &[ast::KeyPart]) -> bool {

@@ -15,7 +15,7 @@ use crate::program::{Aggregate, Expr, KeyId, Window, WindowRange};
 pub(super) fn compile(
     checker: &mut Checker,
     risk: &Risk,
-    tests: &[Collected<'_>],
+    tests: &Collected<'_>,
     conditions: &mut Conditions,
 ) -> Option<Compiled> {
     checker.check_duration(&risk.over);

@@ -42,7 +42,7 @@ pub(super) struct Compiled {
 pub(super) fn compile(
     checker: &mut Checker,
     rule: &ast::Rule,
-    tests: &[Collected<'_>],
+    tests: &Collected<'_>,
     conditions: &mut Conditions,
 ) -> Option<Compiled> {
     compile_with(checker, rule, None, tests, conditions)
@@ -53,7 +53,7 @@ pub(super) fn compile_with(
     checker: &mut Checker,
     rule: &ast::Rule,
     total: Option<WindowId>,
-    tests: &[Collected<'_>],
+    tests: &Collected<'_>,
     conditions: &mut Conditions,
 ) -> Option<Compiled> {
     let (errors, excused) = (checker.diagnostics.len(), checker.excused);
@@ -378,12 +378,12 @@ impl<'a> Builder<'a> {
 
     // Tests.
 
-    fn compile_tests(&mut self, tests: &[Collected<'_>], conditions: &mut Conditions) {
+    fn compile_tests(&mut self, tests: &Collected<'_>, conditions: &mut Conditions) {
         let bound = self.steps.0.len();
         // The total of a risk is the last of its alert's values.
         let total = self.alert_values.checked_sub(1).and_then(|last| u16::try_from(last).ok()).map(Expr::Aggregate);
         let carried = self.session.as_ref().map_or(0, |session| session.folds.len());
-        for (span, condition) in super::tests::conditions_on(tests, &self.rule.name.node) {
+        for (span, condition) in tests.conditions_on(&self.rule.name.node) {
             let mut scope = self.scope(None, bound);
             scope.past_allowed = PastAllowed::No("a test sees what the alert carries");
             scope.total = scope.total.and(total.clone());

@@ -49,40 +49,43 @@ pub struct Expectation {
     pub with: Option<Condition>,
 }
 
-/// A test as written.
-pub(super) type Collected<'a> = &'a ast::Test;
+/// The tests as they are written.
+pub(super) struct Collected<'a> {
+    all: Vec<&'a ast::Test>,
+    /// The `with` conditions on each rule's alerts, with their places.
+    with: HashMap<&'a str, Vec<(Span, &'a ast::Expr)>>,
+}
 
 /// The compiled `with` conditions, by their place.
 pub(super) type Conditions = HashMap<Span, Condition>;
 
 /// All tests of the files.
-pub(super) fn collect(files: &[ast::File]) -> Vec<Collected<'_>> {
+pub(super) fn collect(files: &[ast::File]) -> Collected<'_> {
     let tests = items(files).filter_map(|item| match &item.node {
         Item::Test(test) => Some(test),
         _ => None,
     });
-    tests.collect()
-}
-
-/// The `with` conditions on a rule's alerts, with their places.
-pub(super) fn conditions_on<'a>(tests: &[Collected<'a>], rule: &str) -> Vec<(Span, &'a ast::Expr)> {
-    let mut conditions = Vec::new();
-    for test in tests {
-        for line in &test.lines {
-            if let TestLine::Expect(expect) = &line.node
-                && let (Some(name), Some(with)) = (&expect.rule, &expect.with)
-                && name.node == rule
-            {
-                conditions.push((with.span, with));
-            }
+    let mut collected = Collected { all: tests.collect(), with: HashMap::new() };
+    for line in collected.all.iter().flat_map(|test| &test.lines) {
+        if let TestLine::Expect(expect) = &line.node
+            && let (Some(name), Some(with)) = (&expect.rule, &expect.with)
+        {
+            collected.with.entry(&name.node).or_default().push((with.span, with));
         }
     }
-    conditions
+    collected
+}
+
+impl<'a> Collected<'a> {
+    /// The `with` conditions on a rule's alerts, with their places.
+    pub(super) fn conditions_on(&self, rule: &str) -> impl Iterator<Item = (Span, &'a ast::Expr)> {
+        self.with.get(rule).into_iter().flatten().copied()
+    }
 }
 
 /// Checks the tests and makes them ready to run.
-pub(super) fn compile(checker: &mut Checker, tests: &[Collected<'_>], mut conditions: Conditions) -> Vec<RuleTest> {
-    tests.iter().map(|test| compile_test(checker, test, &mut conditions)).collect()
+pub(super) fn compile(checker: &mut Checker, tests: &Collected<'_>, mut conditions: Conditions) -> Vec<RuleTest> {
+    tests.all.iter().map(|test| compile_test(checker, test, &mut conditions)).collect()
 }
 
 fn compile_test(checker: &mut Checker, test: &ast::Test, conditions: &mut Conditions) -> RuleTest {

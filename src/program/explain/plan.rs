@@ -3,10 +3,10 @@
 
 use crate::program::explain::Line;
 use crate::program::explain::uses::Uses;
-use crate::program::explain::words::listed;
+use crate::program::explain::words::{Words, listed};
 use crate::program::{
-    Aggregate, Dispatch, KeyId, NoveltyId, Program, Rule, Strategy, Table, TableSource, TwoStep, WindowId, WindowRange,
-    duration,
+    Aggregate, Dispatch, Found, KeyId, NoveltyId, Program, Rule, Strategy, Table, TableSource, TwoStep, WindowId,
+    WindowRange, duration,
 };
 use crate::schema::TypeId;
 
@@ -20,6 +20,9 @@ pub fn plan(program: &Program, rule: &Rule) -> Vec<Line> {
         Line::new("level", level(program, rule)),
     ];
     lines.extend(reads(program, |dispatch| dispatch.rules.contains(&rule.id)));
+    if rule.two_step.is_none() {
+        lines.extend(entries(program, rule));
+    }
     for id in &uses.windows {
         lines.push(Line::new("window", window(program, rule, *id)));
     }
@@ -151,6 +154,36 @@ pub(super) fn reads(program: &Program, has: impl Fn(&Dispatch) -> bool) -> Vec<L
         lines.push(Line::new("reads", format!("{origin} {}; {what}", event_type.name)));
     }
     lines
+}
+
+/// How an event of each type comes to the rule where its key has nothing open.
+fn entries(program: &Program, rule: &Rule) -> Vec<Line> {
+    let words = Words::new(program, rule);
+    let types = (0..).map(TypeId).zip(&program.types);
+    let dispatches = types.flat_map(|(type_id, plan)| plan.dispatch.iter().map(move |dispatch| (type_id, dispatch)));
+    let listens = dispatches.filter(|(_, dispatch)| dispatch.rules.binary_search(&rule.id).is_ok());
+    let line = |(type_id, dispatch): (TypeId, &Dispatch)| {
+        let Dispatch { entries, .. } = dispatch;
+        let by = |found: &Found| match found {
+            Found::Always => "judged at every one".to_owned(),
+            Found::Equality(at) => {
+                let subject = words.at(type_id, None).value(&entries.equalities[*at].subject);
+                format!("found by {subject} (equality index)")
+            }
+            Found::Threshold(at) => {
+                let subject = words.at(type_id, None).value(&entries.thresholds[*at].subject);
+                format!("found by {subject} (threshold index)")
+            }
+            Found::Condition(at) => {
+                let condition = words.at(type_id, None).condition(&entries.conditions[*at].condition);
+                format!("found by {condition} (judged once for all rules that have it)")
+            }
+        };
+        let ways: Vec<String> = entries.found(rule.id).iter().map(by).collect();
+        let ways = if ways.is_empty() { "only where a match is open".to_owned() } else { ways.join(", or ") };
+        Line::new("index", format!("{}: {ways}", words.noun(type_id)))
+    };
+    listens.map(line).collect()
 }
 
 fn window(program: &Program, rule: &Rule, id: WindowId) -> String {

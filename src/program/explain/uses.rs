@@ -64,6 +64,7 @@ impl Uses {
         match condition {
             Condition::All(parts) | Condition::Any(parts) => parts.iter().for_each(|part| self.condition(part)),
             Condition::Not(inner) => self.condition(inner),
+            Condition::Shared(_, inner) => self.condition(inner),
             Condition::Compare(_, left, right) => {
                 self.expr(left);
                 self.expr(right);

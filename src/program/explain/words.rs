@@ -75,7 +75,8 @@ impl<'a> Words<'a> {
         }
     }
 
-    fn at(self, type_id: TypeId, name: Option<&'a str>) -> Words<'a> {
+    /// The same words with an event of a type at hand, which goes by this name or by none.
+    pub(in crate::program) fn at(self, type_id: TypeId, name: Option<&'a str>) -> Words<'a> {
         Words { hand: Some(Hand { type_id, name }), ..self }
     }
 
@@ -176,6 +177,7 @@ impl<'a> Words<'a> {
             Condition::All(parts) | Condition::Any(parts) if parts.len() == 1 => {
                 return self.condition_in(&parts[0], outer);
             }
+            Condition::Shared(_, inner) => return self.condition_in(inner, outer),
             Condition::All(parts) => (Binding::And, self.joined(parts, " and ", Binding::And)),
             Condition::Any(parts) => (Binding::Or, self.joined(parts, " or ", Binding::Or)),
             Condition::Not(inner) => match &**inner {

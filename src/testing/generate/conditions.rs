@@ -46,6 +46,17 @@ pub(super) fn condition(tape: &mut Tape, sight: &Sight) -> Expr {
     }
 }
 
+/// A condition with which many rules can begin, each with its own constants.
+pub(super) fn beginning(tape: &mut Tape, sight: &Sight) -> Expr {
+    match tape.below(10) {
+        0..4 => with_constant(tape, sight),
+        4 => in_set(tape, sight),
+        5 => expr(ExprKind::Or(with_constant(tape, sight), in_set(tape, sight))),
+        6..8 => expr(ExprKind::And(atom(tape, sight), with_constant(tape, sight))),
+        _ => atom(tape, sight),
+    }
+}
+
 fn atom(tape: &mut Tape, sight: &Sight) -> Expr {
     if sight.windows && tape.percent(50) {
         return windowed(tape, sight);

@@ -2,7 +2,7 @@
 
 use super::conditions::{any_order, equality, order};
 use super::patterns::{session, unordered};
-use super::rules::{self, Manner, NAMES, alert, units, with_declarations};
+use super::rules::{self, Form, Manner, NAMES, alert, units, with_declarations};
 use super::tape::Tape;
 use super::tree::{compare, expr, field, integer, name, number, spanned, text};
 use crate::lang::ast::{ExprKind, File, Item, KeyPart, Number, Risk, Rule};
@@ -41,7 +41,7 @@ fn manner(tape: &mut Tape, below: &[&'static str], base: bool) -> Manner {
     if !base {
         pool = vec![tape.pick(below), tape.pick(below), below[below.len() - 1], tape.pick(&PLAIN)];
     }
-    Manner { pool, windows: !base, short: true, ..Manner::plain() }
+    Manner { pool, windows: !base, form: Form::Short, ..Manner::plain() }
 }
 
 /// A risk with the key of one of the rules, which has a score then.

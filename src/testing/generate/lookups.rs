@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::rules::{self, Manner, with_declarations};
+use super::rules::{self, Form, Manner, with_declarations};
 use super::streams::UNIT_MS;
 use super::tape::Tape;
 use super::tree::{compare, duration, field, integer, name, path, spanned, text};
@@ -26,7 +26,7 @@ pub(super) const CHANGE: [(&str, &str); 4] =
 /// The declarations, one or two rules that look up, and sometimes one that sees the changes.
 pub(super) fn file(tape: &mut Tape) -> File {
     let changes = tape.percent(30).then(|| Item::Rule(over_changes(tape)));
-    let manner = Manner { lookups: true, short: true, windows: tape.percent(20), ..Manner::plain() };
+    let manner = Manner { lookups: true, form: Form::Short, windows: tape.percent(20), ..Manner::plain() };
     let count = tape.pick(&[1, 2]);
     let rules: Vec<Item> =
         rules::NAMES[..count].iter().map(|name| Item::Rule(rules::rule(tape, name, &manner))).collect();

@@ -2,7 +2,7 @@
 
 use super::conditions::{Sight, condition};
 use super::derived::PLAIN;
-use super::rules::{self, Manner, NAMES, key_parts, units, with_declarations};
+use super::rules::{self, Form, Manner, NAMES, key_parts, units, with_declarations};
 use super::streams::UNIT_MS;
 use super::tape::Tape;
 use super::tree::{aggregate, calculate, compare, field, integer, name, spanned, text};
@@ -11,7 +11,7 @@ use crate::lang::ast::{Arithmetic, Compare, Duration, Emit, Expr, File, Item, Me
 /// The declarations, one or two measures, and sometimes a rule whose alerts they may measure.
 pub(super) fn file(tape: &mut Tape) -> File {
     let rule = tape.percent(30).then(|| {
-        let manner = Manner { pool: PLAIN.to_vec(), short: true, ..Manner::plain() };
+        let manner = Manner { pool: PLAIN.to_vec(), form: Form::Short, ..Manner::plain() };
         rules::rule(tape, NAMES[0], &manner)
     });
     let mut pool = PLAIN.to_vec();

@@ -32,7 +32,7 @@ use std::fmt;
 
 use proptest::prelude::*;
 
-use self::rules::{Manner, NAMES};
+use self::rules::{CROWD, Manner, NAMES};
 pub use self::tally::Tally;
 use self::tape::Tape;
 use super::oracle::{Tables, TestEvent};
@@ -76,17 +76,17 @@ pub fn streams() -> impl Strategy<Value = Vec<TestEvent>> {
 
 /// Rules with a stream that is mostly of the types that they name, so that about half of all cases alert.
 pub fn case() -> impl Strategy<Value = Case> {
-    case_of(|tape| rules::file(tape, &Manner::plain()))
+    case_of(RULE_CHOICES, |tape| rules::file(tape, &Manner::plain()))
 }
 
 /// The same with rules that also look at windows: aggregates over time and over the last N, `is new`, `where c for D`.
 pub fn windowed_case() -> impl Strategy<Value = Case> {
-    case_of(|tape| rules::file(tape, &Manner::windowed()))
+    case_of(RULE_CHOICES, |tape| rules::file(tape, &Manner::windowed()))
 }
 
 /// Rules over `all of` and `each pair of`.
 pub fn unordered_case() -> impl Strategy<Value = Case> {
-    case_of(|tape| {
+    case_of(RULE_CHOICES, |tape| {
         let count = tape.pick(&[1, 1, 2]);
         let manner = if tape.percent(40) { Manner::windowed() } else { Manner::plain() };
         let rules = NAMES[..count].iter().map(|name| patterns::unordered(tape, name, &manner));
@@ -101,7 +101,7 @@ pub fn two_step_case() -> impl Strategy<Value = Case> {
 
 /// Rules over sessions.
 pub fn session_case() -> impl Strategy<Value = Case> {
-    case_of(|tape| {
+    case_of(RULE_CHOICES, |tape| {
         let count = tape.pick(&[1, 1, 2]);
         let rules = NAMES[..count].iter().map(|name| patterns::session(tape, name, &Manner::plain()));
         rules::with_declarations(rules.map(ast::Item::Rule).collect::<Vec<_>>())
@@ -110,12 +110,23 @@ pub fn session_case() -> impl Strategy<Value = Case> {
 
 /// Two to four rules over each other's alerts, with windows over alerts, and risks.
 pub fn derived_case() -> impl Strategy<Value = Case> {
-    case_of(derived::file)
+    case_of(RULE_CHOICES, derived::file)
+}
+
+/// Three to eight short rules over one or two types, that begin with conditions on the event alone.
+pub fn crowd_case() -> impl Strategy<Value = Case> {
+    case_of(CROWD_CHOICES, |tape| {
+        let first = tape.pick(&types::RULED);
+        let pool = vec![first, first, tape.pick(&types::RULED)];
+        let (count, manner) = (3 + tape.below(CROWD.len() - 2), Manner::crowd(pool));
+        let rules = CROWD[..count].iter().map(|name| rules::rule(tape, name, &manner));
+        rules::with_declarations(rules.map(ast::Item::Rule).collect::<Vec<_>>())
+    })
 }
 
 /// Measures, some over alerts.
 pub fn measure_case() -> impl Strategy<Value = Case> {
-    case_of(measures::file)
+    case_of(RULE_CHOICES, measures::file)
 }
 
 /// Rules that look lists and tables up, one of which changes with the stream.
@@ -129,9 +140,9 @@ pub fn lookup_case() -> impl Strategy<Value = Case> {
     })
 }
 
-fn case_of(file: impl Fn(&mut Tape) -> ast::File) -> impl Strategy<Value = Case> {
+fn case_of(choices: usize, file: impl Fn(&mut Tape) -> ast::File) -> impl Strategy<Value = Case> {
     // In the order in which proptest shrinks: with few events left, the rule shrinks fast.
-    let tapes = (event_tapes(), Tape::any(RULE_CHOICES), Tape::any(STREAM_CHOICES));
+    let tapes = (event_tapes(), Tape::any(choices), Tape::any(STREAM_CHOICES));
     tapes.prop_map(move |(events, mut rule, mut stream)| {
         let file = file(&mut rule);
         let events = streams::stream(&mut stream, events, &rules::named_types(&file));
@@ -145,6 +156,7 @@ fn event_tapes() -> impl Strategy<Value = Vec<Tape>> {
 
 /// Enough for three rules of average size; what a rule asks for beyond the end of its tape is the simplest.
 const RULE_CHOICES: usize = 240;
+const CROWD_CHOICES: usize = 400;
 const STREAM_CHOICES: usize = 4;
 const TABLE_CHOICES: usize = 12;
 const EVENT_CHOICES: usize = 32;
@@ -255,6 +267,7 @@ mod tests {
             assert_reads_back(&rules().new_tree(&mut runner).expect("no file is rejected").current());
             assert_reads_back(&unordered_case().new_tree(&mut runner).expect("no case is rejected").current().file);
             assert_reads_back(&session_case().new_tree(&mut runner).expect("no case is rejected").current().file);
+            assert_reads_back(&crowd_case().new_tree(&mut runner).expect("no case is rejected").current().file);
             assert_reads_back(&derived_case().new_tree(&mut runner).expect("no case is rejected").current().file);
             assert_reads_back(&measure_case().new_tree(&mut runner).expect("no case is rejected").current().file);
             assert_reads_back(&lookup_case().new_tree(&mut runner).expect("no case is rejected").current().file);

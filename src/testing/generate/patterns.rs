@@ -76,7 +76,7 @@ fn slots(tape: &mut Tape, manner: &Manner, palette: [&'static str; 3]) -> Shapes
         name: Some(*name).filter(|_| tape.percent(60)),
     });
     let all = shapes.collect();
-    Shapes { all, steps, unless, absence: false, windows: manner.windows, lookups: manner.lookups }
+    Shapes { all, steps, unless, absence: false, windows: manner.windows, lookups: manner.lookups, form: manner.form }
 }
 
 /// Parts about the slot's own event, which may look at windows, and parts about other slots, which wait for them.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::conditions::{Sight, Visible, condition};
+use super::conditions::{Sight, Visible, beginning, condition};
 use super::streams::UNIT_MS;
 use super::tape::Tape;
 use super::tree::{duration, name, path, spanned};
@@ -15,6 +15,10 @@ use crate::lang::ast::{
 /// The names of rules.
 pub(super) const NAMES: [&str; 4] = ["rule_1", "rule_2", "rule_3", "rule_4"];
 
+/// The names of rules of which there are many.
+pub(super) const CROWD: [&str; 8] =
+    ["crowd_1", "crowd_2", "crowd_3", "crowd_4", "crowd_5", "crowd_6", "crowd_7", "crowd_8"];
+
 /// What rules may be about.
 #[derive(Clone)]
 pub(super) struct Manner {
@@ -22,13 +26,28 @@ pub(super) struct Manner {
     pub(super) pool: Vec<&'static str>,
     pub(super) windows: bool,
     pub(super) lookups: bool,
-    /// Whether they have one or two steps, so that they alert often.
-    pub(super) short: bool,
+    pub(super) form: Form,
+}
+
+/// How long rules are.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// Of one to four steps.
+    Any,
+    /// Of one or two, so that they alert often.
+    Short,
+    /// Of one or two, and each begins with a condition as many rules do.
+    Crowd,
 }
 
 impl Manner {
     pub(super) fn plain() -> Manner {
-        Manner { pool: RULED.to_vec(), windows: false, lookups: false, short: false }
+        Manner { pool: RULED.to_vec(), windows: false, lookups: false, form: Form::Any }
+    }
+
+    /// Short rules over few types.
+    pub(super) fn crowd(pool: Vec<&'static str>) -> Manner {
+        Manner { pool, form: Form::Crowd, ..Manner::plain() }
     }
 
     pub(super) fn windowed() -> Manner {
@@ -103,13 +122,14 @@ pub(super) struct Shapes {
     pub(super) windows: bool,
     /// Whether conditions may look at lists and tables.
     pub(super) lookups: bool,
+    pub(super) form: Form,
 }
 
 impl Shapes {
     fn new(tape: &mut Tape, manner: &Manner) -> Shapes {
         // Few types a rule: steps that could take each other's events are where engines go wrong.
         let palette = [(); 3].map(|()| tape.pick(&manner.pool));
-        let steps = if manner.short { tape.pick(&[1, 1, 2, 2]) } else { tape.pick(&[1, 2, 2, 2, 3, 3, 4]) };
+        let steps = if manner.form == Form::Any { tape.pick(&[1, 2, 2, 2, 3, 3, 4]) } else { tape.pick(&[1, 1, 2, 2]) };
         let absence = tape.percent(30);
         let counts: Vec<Option<Count>> = (1..=steps).map(|number| count(tape, number == steps)).collect();
         let several = steps > 1 || counts[0].is_some();
@@ -123,8 +143,8 @@ impl Shapes {
             types: some_types(tape, &palette),
             name: Some(name).filter(|_| tape.percent(60)),
         });
-        let &Manner { windows, lookups, .. } = manner;
-        Shapes { all: all.collect(), steps, unless, absence, windows, lookups }
+        let &Manner { windows, lookups, form, .. } = manner;
+        Shapes { all: all.collect(), steps, unless, absence, windows, lookups, form }
     }
 
     /// The types of all clauses.
@@ -162,6 +182,9 @@ impl Shapes {
     }
 
     fn condition(&self, tape: &mut Tape, at: usize) -> Option<Expr> {
+        if self.form == Form::Crowd && at == 0 {
+            return (!tape.percent(15)).then(|| beginning(tape, &self.sight(at)));
+        }
         // `then next` without a condition says no more than `then`.
         let percent = if self.all[at].next { 85 } else { 45 };
         tape.percent(percent).then(|| condition(tape, &self.sight(at)))
@@ -176,7 +199,8 @@ pub(super) fn rule(tape: &mut Tape, called: &str, manner: &Manner) -> Rule {
     let within = units(tape, 12);
     let quiet = units(tape, 5);
     let bounded = tape.percent(50);
-    let keys = tape.below(20);
+    // Rules meet only under one key.
+    let keys = if manner.form == Form::Crowd { 0 } else { tape.below(20) };
     let shapes = Shapes::new(tape, manner);
     let steps: Vec<Step> = (0..shapes.steps).map(|at| step(tape, &shapes, at)).collect();
     let unless = (0..shapes.unless).map(|at| unless(tape, &shapes, shapes.steps + at)).collect();
