@@ -1,6 +1,8 @@
 //! Messages of the sources that a configuration names, as events: what the daemon does, and what a replay of its topics
 //! has to do alike. Stands between `config` on one side and `decode` and `engine` on the other.
 
+use std::sync::Arc;
+
 use thiserror::Error;
 
 use crate::config::{EVENT_DEPTH_CEILING, EventFields, Format, Late, Limits, TimeSettings, TopicSource};
@@ -87,7 +89,7 @@ impl Intake {
 }
 
 /// The topics' names by their number, as positions in alerts carry them.
-pub fn topic_names(topics: &[TopicSource]) -> std::sync::Arc<[String]> {
+pub fn topic_names(topics: &[TopicSource]) -> Arc<[String]> {
     topics.iter().map(|topic| topic.topic.clone()).collect()
 }
 

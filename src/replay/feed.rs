@@ -22,7 +22,7 @@ pub struct Feed {
 }
 
 enum Origin {
-    Files(Files),
+    Files(Box<Files>),
     Topics(Topics),
 }
 
@@ -30,7 +30,7 @@ impl Feed {
     /// Files, merged by time: all of them are one input.
     pub fn files(program: &Program, paths: &[PathBuf], settings: &Settings) -> anyhow::Result<Feed> {
         Ok(Feed {
-            origin: Origin::Files(Files::open(program, paths, settings)?),
+            origin: Origin::Files(Box::new(Files::open(program, paths, settings)?)),
             sequencer: Sequencer::new(&[settings.input]),
             inputs: 1,
             sources: Sources::files(source_names(paths)),
