@@ -96,7 +96,7 @@ pub fn unordered_case() -> impl Strategy<Value = Case> {
 
 /// Sequences of two steps that may run together.
 pub fn two_step_case() -> impl Strategy<Value = Case> {
-    case_of(two_steps::file)
+    case_of(RULE_CHOICES, two_steps::file)
 }
 
 /// Rules over sessions.
