@@ -97,7 +97,7 @@ fn what_depends_on_more_than_the_event_finds_nothing() {
 #[test]
 fn later_steps_are_looked_at_only_where_something_is_open() {
     let patterns = [
-        "on every login a where n is 1 then purchase b where country is not a.country within 1 minute",
+        "on login a where n is 1 then purchase b where country is not a.country within 1 minute",
         "on purchase then no login within 1 minute",
     ];
     assert_eq!(found("login", &patterns), ["n equal", ""]);
