@@ -15,16 +15,17 @@ pub(super) struct Daemon {
 }
 
 impl Daemon {
-    /// Starts the daemon over a topic of events, with an alerts topic.
-    pub(super) fn start(broker: &str, name: &str, rules: &str) -> anyhow::Result<Daemon> {
+    /// Starts the daemon over a topic of events, as a group that no other run has.
+    pub(super) fn start(broker: &str, topic: &str, rules: &str) -> anyhow::Result<Daemon> {
         let binary = std::env::current_exe()?.ancestors().nth(2).context("a target folder")?.join("tripline");
         anyhow::ensure!(binary.exists(), "{} is not there: cargo build --release", binary.display());
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string();
+        let name = topics::unique("daemon");
         let folder = tempfile::tempdir()?;
         std::fs::write(folder.path().join("bench.rules"), rules)?;
         let config = format!(
-            "name = \"{name}\"\nrules = [\"bench.rules\"]\n[kafka]\nbrokers = \"{broker}\"\n[[source]]\ntopic = \"{name}\"\n\
-             key = \"user_id\"\nlateness = \"0s\"\nidle_timeout = \"1s\"\n[alerts]\ntopic = \"{name}-alerts\"\n\
+            "name = \"{name}\"\nrules = [\"bench.rules\"]\n[kafka]\nbrokers = \"{broker}\"\n[[source]]\ntopic = \"{topic}\"\n\
+             key = \"user_id\"\nlateness = \"0s\"\nidle_timeout = \"1s\"\n[alerts]\ntopic = \"{topic}-alerts\"\n\
              [http]\nlisten = \"{address}\"\n[log]\nlevel = \"warn\"\n"
         );
         let path = folder.path().join("tripline.toml");
