@@ -3,7 +3,7 @@
 use std::hint::black_box;
 use std::sync::Arc;
 
-use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{BatchSize, Bencher, Criterion, Throughput, criterion_group, criterion_main};
 use tripline::decode::{DecodeLimits, FieldNames, JsonDecoder};
 use tripline::engine::{End, Engine};
 use tripline::event::Event;
@@ -73,21 +73,26 @@ fn engine(criterion: &mut Criterion) {
         let events = decoded(&program, &lines);
         let title = if name.is_empty() { "all rules" } else { name };
         group.bench_function(title, |bencher| {
-            bencher.iter_batched(
-                || Engine::new(Arc::clone(&program)),
-                |mut engine| {
-                    let mut alerts = Vec::new();
-                    for event in &events {
-                        engine.on_event(event, &mut alerts);
-                    }
-                    engine.finish(End::Flush, None, &mut alerts);
-                    black_box(alerts.len())
-                },
-                BatchSize::LargeInput,
-            );
+            judge(bencher, &program, &events);
         });
     }
     group.finish();
+}
+
+/// Events through a new engine each time.
+fn judge(bencher: &mut Bencher<'_>, program: &Arc<Program>, events: &[Event]) {
+    bencher.iter_batched(
+        || Engine::new(Arc::clone(program)),
+        |mut engine| {
+            let mut alerts = Vec::new();
+            for event in events {
+                engine.on_event(event, &mut alerts);
+            }
+            engine.finish(End::Flush, None, &mut alerts);
+            black_box(alerts.len())
+        },
+        BatchSize::LargeInput,
+    );
 }
 
 fn decoded(program: &Program, lines: &[Vec<u8>]) -> Vec<Event> {
@@ -166,17 +171,7 @@ fn window(criterion: &mut Criterion) {
         events.retain(|event| !event.values.is_empty());
         group.throughput(Throughput::Elements(events.len() as u64)).sample_size(20);
         group.bench_function(aggregate, |bencher| {
-            bencher.iter_batched(
-                || Engine::new(Arc::clone(&program)),
-                |mut engine| {
-                    let mut alerts = Vec::new();
-                    for event in &events {
-                        engine.on_event(event, &mut alerts);
-                    }
-                    black_box(alerts.len())
-                },
-                BatchSize::LargeInput,
-            );
+            judge(bencher, &program, &events);
         });
     }
     group.finish();
