@@ -5,7 +5,7 @@
 
 use hashbrown::HashTable;
 
-use crate::engine::runs::{INDEX_BYTES, NONE, Row};
+use crate::engine::keys::{INDEX_BYTES, NONE, Row};
 use crate::event::Key;
 
 /// Rows by key, in the order in which they were last touched.

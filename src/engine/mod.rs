@@ -19,6 +19,7 @@
 //! - `pairs`     `each pair of`; `sessions`; `held` conditions; `idle` what closes after a silence;
 //! - `measures`  measures, with `panes` for windows of time;
 //! - `completed` a completed match; `pending` an alert that other rules are to see;
+//! - `keys`      rows of keys that have something open;
 //! - `runs`      where runs are kept, with their orders by key, by age and by deadline; `record` what they keep of an
 //!   event;
 //! - `eval`      conditions and values;
@@ -50,6 +51,7 @@ mod history;
 mod holds;
 mod idle;
 mod keyed;
+mod keys;
 mod lookups;
 mod measures;
 mod memo;

@@ -10,26 +10,18 @@
 
 use std::collections::VecDeque;
 
-use hashbrown::{DefaultHashBuilder, HashTable};
 use smallvec::SmallVec;
 
 use crate::engine::history::{Ended, PastRun};
+use crate::engine::keys::{Keys, NONE, Row};
 use crate::engine::record::{self, Entry, Record, Records, Span, Taken};
-use crate::event::Key;
 use crate::program::{RuleId, StepId};
 
 /// An open run, in bytes; the place of its first event is in it.
 pub(super) const RUN_BYTES: usize = size_of::<Option<Run>>();
 
 /// A key with open runs, in bytes, without their list.
-pub(super) const KEY_BYTES: usize = size_of::<KeyRow>() - size_of::<RunList>() + INDEX_BYTES;
-
-/// A row's place in the index by key, in bytes: its number and a byte of its hash.
-pub(super) const INDEX_BYTES: usize = size_of::<Row>() + 1;
-
-/// A row number; `NONE` is no row.
-pub(super) type Row = u32;
-pub(super) const NONE: Row = u32::MAX;
+pub(super) const KEY_BYTES: usize = KeyTable::ROW_BYTES - size_of::<RunList>();
 
 /// A partial match.
 #[derive(Debug)]
@@ -388,69 +380,24 @@ impl<'a> Trail<'a> {
     }
 }
 
-/// The keys with something open, of all rules with one `for each`.
-#[derive(Debug, Default)]
-pub(super) struct KeyTable {
-    hasher: DefaultHashBuilder,
-    index: HashTable<Row>,
-    rows: Vec<KeyRow>,
-    free: Vec<Row>,
-}
-
-/// The row of a key; that of a key that was forgotten is free and has no lists.
-#[derive(Debug, Default)]
-struct KeyRow {
-    key: Key,
-    lists: SmallVec<[RunList; 1]>,
-}
+/// The keys with something open, of all rules with one `for each`, each with its lists by rule.
+pub(super) type KeyTable = Keys<SmallVec<[RunList; 1]>>;
 
 impl KeyTable {
-    /// A table whose keys are hashed in this way.
-    pub(super) fn new(hasher: DefaultHashBuilder) -> KeyTable {
-        KeyTable { hasher, ..KeyTable::default() }
-    }
-
-    /// The row of a key, if it has something open.
-    #[inline]
-    pub(super) fn find(&self, hash: u64, key: &[u8]) -> Option<Row> {
-        self.index.find(hash, |row| self.row(*row).key.as_bytes() == key).copied()
-    }
-
-    /// A row for a key that has none.
-    pub(super) fn insert(&mut self, hash: u64, key: &[u8]) -> Row {
-        debug_assert!(self.find(hash, key).is_none(), "a key has one row");
-        let made = KeyRow { key: Key::from_bytes(key), lists: SmallVec::new() };
-        let row = if let Some(row) = self.free.pop() {
-            self.rows[row as usize] = made;
-            row
-        } else {
-            self.rows.push(made);
-            Row::try_from(self.rows.len() - 1).expect("memory ends before 2^32 keys")
-        };
-        let KeyTable { hasher, index, rows, .. } = self;
-        index.insert_unique(hash, row, |row| Key::hash_of(rows[*row as usize].key.as_bytes(), hasher));
-        row
-    }
-
-    /// The key of a row.
-    pub(super) fn key(&self, row: Row) -> &Key {
-        &self.row(row).key
-    }
-
     /// The open runs of a rule and key.
     #[inline]
     pub(super) fn list(&self, row: Row, rule: RuleId) -> Option<&RunList> {
-        self.row(row).lists.iter().find(|list| list.rule == rule)
+        self.get(row).iter().find(|list| list.rule == rule)
     }
 
     /// The rules that have open runs of a key.
     pub(super) fn open_rules(&self, row: Row) -> impl Iterator<Item = RuleId> {
-        self.row(row).lists.iter().map(|list| list.rule)
+        self.get(row).iter().map(|list| list.rule)
     }
 
     /// The open runs of a rule and key, to be changed; made where there are none.
     pub(super) fn list_mut(&mut self, row: Row, rule: RuleId) -> &mut RunList {
-        let lists = &mut self.rows[row as usize].lists;
+        let lists = self.get_mut(row);
         let at = lists.iter().position(|list| list.rule == rule).unwrap_or_else(|| {
             lists.push(RunList::new(rule));
             lists.len() - 1
@@ -461,33 +408,18 @@ impl KeyTable {
     /// The open runs of a rule and key, to be changed; none where there are none.
     #[inline]
     pub(super) fn open_list(&mut self, row: Row, rule: RuleId) -> Option<&mut RunList> {
-        let held = &mut self.rows[row as usize];
-        held.lists.iter_mut().find(|list| list.rule == rule)
+        self.get_mut(row).iter_mut().find(|list| list.rule == rule)
     }
 
     /// Forgets a rule's list where it is empty, and the key where nothing of it is left. Says whether it forgot the key.
     pub(super) fn tidy(&mut self, row: Row, rule: RuleId) -> bool {
-        let held = &mut self.rows[row as usize];
-        held.lists.retain(|list| list.rule != rule || list.first != NONE);
-        if !held.lists.is_empty() {
-            return false;
+        let lists = self.get_mut(row);
+        lists.retain(|list| list.rule != rule || list.first != NONE);
+        let is_empty = lists.is_empty();
+        if is_empty {
+            self.remove(row);
         }
-        let hash = Key::hash_of(held.key.as_bytes(), &self.hasher);
-        if let Ok(entry) = self.index.find_entry(hash, |other| *other == row) {
-            entry.remove();
-        }
-        self.rows[row as usize] = KeyRow::default();
-        self.free.push(row);
-        true
-    }
-
-    /// How many keys have something open.
-    pub(super) fn len(&self) -> usize {
-        self.index.len()
-    }
-
-    fn row(&self, row: Row) -> &KeyRow {
-        &self.rows[row as usize]
+        is_empty
     }
 }
 
@@ -497,6 +429,6 @@ mod tests {
 
     #[test]
     fn rows_are_as_small_as_a_cache_line() {
-        assert_eq!((RUN_BYTES, size_of::<KeyRow>(), size_of::<RunList>()), (64, 56, 24));
+        assert_eq!((RUN_BYTES, KeyTable::ROW_BYTES, size_of::<RunList>()), (64, 61, 24));
     }
 }

@@ -9,17 +9,18 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Bound;
 
-use hashbrown::{DefaultHashBuilder, HashTable};
+use hashbrown::DefaultHashBuilder;
 use smallvec::{SmallVec, smallvec};
 
 use crate::engine::compare;
 use crate::engine::completed::Completed;
 use crate::engine::eval;
+use crate::engine::keys::{Keys, NONE, Row};
 use crate::engine::nfa::Offer;
 use crate::engine::past::KeyAt;
 use crate::engine::record::{self, Records, Taken};
-use crate::engine::runs::{NONE, Row, Trail};
-use crate::event::{Key, Value};
+use crate::engine::runs::Trail;
+use crate::event::Value;
 use crate::program::{CaptureId, Comparison, Program, Second, StepId, TwoStep};
 
 const FIRST: StepId = StepId(0);
@@ -44,7 +45,11 @@ struct Chain {
     last: Row,
 }
 
-const EMPTY: Chain = Chain { first: NONE, last: NONE };
+impl Default for Chain {
+    fn default() -> Self {
+        Chain { first: NONE, last: NONE }
+    }
+}
 
 /// A value by which runs are grouped, in the order that the language has; all of one map are of one kind.
 #[derive(Clone, Debug)]
@@ -73,10 +78,9 @@ impl Eq for Group {}
 /// Chains of a key, each with its value where there are several.
 type Matching = SmallVec<[(Option<Group>, Chain); 1]>;
 
-/// A key with open runs; the row of a key that was forgotten is free and has none.
-#[derive(Debug)]
-struct KeyRow {
-    key: Key,
+/// The open runs of a key.
+#[derive(Debug, Default)]
+struct Chains {
     /// The runs, where all have one value.
     chain: Chain,
     /// The runs by value, where there are several.
@@ -87,11 +91,8 @@ struct KeyRow {
 /// The open runs of the rules that run together.
 #[derive(Debug)]
 pub(super) struct TwoSteps {
-    hasher: DefaultHashBuilder,
     within_ms: i64,
-    index: HashTable<Row>,
-    keys: Vec<KeyRow>,
-    free: Vec<Row>,
+    keys: Keys<Chains>,
     /// The runs in order of start. A run's row is its number, counted on and wrapped; `base` is that of the front.
     runs: VecDeque<Open>,
     base: Row,
@@ -104,22 +105,12 @@ pub(super) struct TwoSteps {
 pub(super) const RUN_BYTES: usize = size_of::<Open>();
 
 /// A key with open runs, in bytes.
-pub(super) const KEY_BYTES: usize = size_of::<KeyRow>() + size_of::<Row>() + 1;
+pub(super) const KEY_BYTES: usize = Keys::<Chains>::ROW_BYTES;
 
 impl TwoSteps {
     /// No runs yet.
     pub(super) fn new(within_ms: i64, hasher: DefaultHashBuilder) -> TwoSteps {
-        TwoSteps {
-            hasher,
-            within_ms,
-            index: HashTable::new(),
-            keys: Vec::new(),
-            free: Vec::new(),
-            runs: VecDeque::new(),
-            base: 0,
-            oldest_ms: i64::MAX,
-            open: 0,
-        }
+        TwoSteps { within_ms, keys: Keys::new(hasher), runs: VecDeque::new(), base: 0, oldest_ms: i64::MAX, open: 0 }
     }
 
     /// How many runs are open.
@@ -129,7 +120,7 @@ impl TwoSteps {
 
     /// How many keys have one.
     pub(super) fn keys(&self) -> usize {
-        self.index.len()
+        self.keys.len()
     }
 
     /// Offers an event: it completes the runs that it fits, the oldest first, and then may start one.
@@ -143,7 +134,7 @@ impl TwoSteps {
     ) {
         self.expire(two_step, offer.event.time_ms);
         let second = two_step.seconds.iter().position(|second| Some(second.type_id) == offer.event.type_id);
-        if let Some((at, row)) = second.zip(self.find(key)) {
+        if let Some((at, row)) = second.zip(self.keys.find(key.hash, key.bytes)) {
             self.complete(program, two_step, at, offer, row, completed);
         }
         if offer.starts().is_some() {
@@ -171,7 +162,8 @@ impl TwoSteps {
         if value.as_ref().is_some_and(Value::is_missing) {
             return;
         }
-        let key_row = self.find(key).unwrap_or_else(|| self.insert(key));
+        let key_row = self.keys.find(key.hash, key.bytes);
+        let key_row = key_row.unwrap_or_else(|| self.keys.insert(key.hash, key.bytes));
         if self.runs.is_empty() {
             self.oldest_ms = offer.event.time_ms;
         }
@@ -203,17 +195,17 @@ impl TwoSteps {
 
     /// The chain of a key for a value; the key's runs are parted by value when a second value comes.
     fn chain_for(&mut self, by: Option<CaptureId>, key_row: Row, value: Option<Value>) -> &mut Chain {
-        let KeyRow { chain, groups, .. } = &self.keys[key_row as usize];
+        let Chains { chain, groups } = self.keys.get(key_row);
         if let (None, Some(by), Some(value), true) = (groups, by, &value, chain.first != NONE) {
             let there = Group(self.value_of(chain.first, by));
             if there != Group(value.clone()) {
                 let chain = *chain;
-                self.keys[key_row as usize].groups = Some(Box::new(BTreeMap::from([(there, chain)])));
+                self.keys.get_mut(key_row).groups = Some(Box::new(BTreeMap::from([(there, chain)])));
             }
         }
-        let KeyRow { chain, groups, .. } = &mut self.keys[key_row as usize];
+        let Chains { chain, groups } = self.keys.get_mut(key_row);
         match (groups, value) {
-            (Some(groups), Some(value)) => groups.entry(Group(value)).or_insert(EMPTY),
+            (Some(groups), Some(value)) => groups.entry(Group(value)).or_default(),
             _ => chain,
         }
     }
@@ -221,7 +213,7 @@ impl TwoSteps {
     /// Takes the front run out of its chain, whose oldest it is.
     fn unchain(&mut self, two_step: &TwoStep, front: &Open) {
         self.open -= 1;
-        let KeyRow { chain, groups, .. } = &mut self.keys[front.key as usize];
+        let Chains { chain, groups } = self.keys.get_mut(front.key);
         match (groups, two_step.by) {
             (Some(groups), Some(by)) => {
                 let value = Group(Taken::of(front.first.as_bytes()).value(by.index()));
@@ -250,15 +242,19 @@ impl TwoSteps {
             second.compared.as_ref().map(|(comparison, value)| (*comparison, eval::value(value, offer.context(None))));
         let compared = compared.as_ref().map(|(comparison, value)| (*comparison, &**value));
         let chains = self.matching(two_step, key_row, compared);
-        let rows = chains.iter().flat_map(|(_, chain)| self.rows(*chain));
-        let mut fired: Vec<Row> = rows.filter(|row| self.links_hold(second, offer, *row)).collect();
-        if fired.is_empty() {
+        if chains.is_empty() {
             return;
         }
+        // What the event must fulfil by itself comes first: where it does not, no run need be looked at.
         let holds = |condition| eval::holds(condition, offer.context(None));
         let members = two_step.members.iter().enumerate().filter(|(_, member)| member.own[at].iter().all(holds));
         let members: Vec<usize> = members.map(|(place, _)| place).collect();
         if members.is_empty() {
+            return;
+        }
+        let rows = chains.iter().flat_map(|(_, chain)| self.rows(*chain));
+        let mut fired: Vec<Row> = rows.filter(|row| self.links_hold(second, offer, *row)).collect();
+        if fired.is_empty() {
             return;
         }
         fired.sort_unstable_by_key(|row| row.wrapping_sub(self.base));
@@ -267,7 +263,7 @@ impl TwoSteps {
         }
         for (group, chain) in chains {
             let left = self.without_completed(chain);
-            let KeyRow { chain, groups, .. } = &mut self.keys[key_row as usize];
+            let Chains { chain, groups } = self.keys.get_mut(key_row);
             match (groups, group) {
                 (Some(groups), Some(group)) if left.first == NONE => drop(groups.remove(&group)),
                 (Some(groups), Some(group)) => drop(groups.insert(group, left)),
@@ -279,7 +275,7 @@ impl TwoSteps {
 
     /// The chains of a key whose values compare as they must.
     fn matching(&self, two_step: &TwoStep, key_row: Row, compared: Option<(Comparison, &Value)>) -> Matching {
-        let KeyRow { chain, groups, .. } = &self.keys[key_row as usize];
+        let Chains { chain, groups } = self.keys.get(key_row);
         let Some((comparison, value)) = compared else { return smallvec![(None, *chain)] };
         if value.is_missing() {
             return Matching::new();
@@ -333,7 +329,7 @@ impl TwoSteps {
 
     /// A chain without the runs that have completed.
     fn without_completed(&mut self, chain: Chain) -> Chain {
-        let mut left = EMPTY;
+        let mut left = Chain::default();
         let mut row = chain.first;
         while row != NONE {
             let after = self.run(row).after;
@@ -370,37 +366,12 @@ impl TwoSteps {
         &mut self.runs[row.wrapping_sub(self.base) as usize]
     }
 
-    #[inline]
-    fn find(&self, key: KeyAt<'_>) -> Option<Row> {
-        self.index.find(key.hash, |row| self.keys[*row as usize].key.as_bytes() == key.bytes).copied()
-    }
-
-    fn insert(&mut self, key: KeyAt<'_>) -> Row {
-        let made = KeyRow { key: Key::from_bytes(key.bytes), chain: EMPTY, groups: None };
-        let row = if let Some(row) = self.free.pop() {
-            self.keys[row as usize] = made;
-            row
-        } else {
-            self.keys.push(made);
-            Row::try_from(self.keys.len() - 1).expect("memory ends before 2^32 keys")
-        };
-        let TwoSteps { hasher, index, keys, .. } = self;
-        index.insert_unique(key.hash, row, |row| Key::hash_of(keys[*row as usize].key.as_bytes(), hasher));
-        row
-    }
-
     /// Forgets a key that has no run left.
     fn tidy(&mut self, row: Row) {
-        let KeyRow { key, chain, groups } = &self.keys[row as usize];
-        if groups.as_ref().map_or(chain.first != NONE, |groups| !groups.is_empty()) {
-            return;
+        let Chains { chain, groups } = self.keys.get(row);
+        if groups.as_ref().map_or(chain.first == NONE, |groups| groups.is_empty()) {
+            self.keys.remove(row);
         }
-        let hash = Key::hash_of(key.as_bytes(), &self.hasher);
-        if let Ok(entry) = self.index.find_entry(hash, |other| *other == row) {
-            entry.remove();
-        }
-        self.keys[row as usize] = KeyRow { key: Key::default(), chain: EMPTY, groups: None };
-        self.free.push(row);
     }
 }
 
@@ -433,4 +404,19 @@ fn range(groups: &BTreeMap<Group, Chain>, comparison: Comparison, value: &Value)
     };
     let found = groups.range((from, to)).filter(|(group, _)| compare::holds(comparison, value, &group.0));
     found.map(|(group, chain)| (Some(group.clone()), *chain)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_of_rows_go_on_behind_the_one_that_is_none() {
+        let mut runs = TwoSteps::new(1, DefaultHashBuilder::default());
+        runs.base = NONE - 1;
+        let open = |key| Open { key, after: NONE, done: None, first: Records::default() };
+        let rows = [7, 8, 9].map(|key| runs.push(open(key)));
+        assert_eq!(rows, [NONE - 1, 0, 1]);
+        assert_eq!(rows.map(|row| runs.run(row).key), [7, 8, 9]);
+    }
 }
