@@ -49,7 +49,7 @@ pub(super) fn measure(broker: &str, rate: u64, seconds: u64, rules: usize) -> an
 
 /// Produces events at their times.
 fn produce(broker: &str, topic: &str, rate: u64, seconds: u64) -> anyhow::Result<()> {
-    let events = Events::new(broker, topic, "0")?;
+    let events = Events::new(broker, topic, "1")?;
     let start_ms = u64::try_from(now_ms())? + 200;
     let settings = workload::Settings { events_per_second: rate, start_ms, ..workload::Settings::default() };
     let mut workload = Workload::new(settings);
