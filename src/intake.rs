@@ -14,7 +14,7 @@ use crate::program::Program;
 const _: () = assert!(EVENT_DEPTH_CEILING == DecodeLimits::DEPTH_CEILING, "the configuration promises this depth");
 
 /// Makes events of a topic's messages.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Intake {
     source: SourceId,
     decoder: Decoder,

@@ -103,6 +103,6 @@ pub(super) fn until<T>(what: &str, mut look: impl FnMut() -> anyhow::Result<Opti
             return Ok(found);
         }
         anyhow::ensure!(Instant::now() < end, "waited too long for {what}");
-        std::thread::sleep(Duration::from_millis(2));
+        std::thread::sleep(Duration::from_millis(10));
     }
 }

@@ -1,7 +1,7 @@
 //! The configuration: one TOML file to checked [`Settings`]. Stands before everything that the daemon does.
 //!
 //! - `raw`     the file as it is written, unknown fields refused;
-//! - `resolve` raw to settings: every check is made here, and all problems are reported at once;
+//! - `resolve` raw to settings: every check is made here, and all problems are reported at once; `sinks` those of sinks;
 //! - `values`  durations, secrets, addresses;
 //! - `problem` what is wrong, with file, line and field.
 //!
@@ -10,9 +10,11 @@
 mod problem;
 mod raw;
 mod resolve;
+mod sinks;
 mod values;
 
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -29,6 +31,8 @@ pub struct Settings {
     pub name: String,
     /// Rule files and folders of them.
     pub rules: Vec<PathBuf>,
+    /// How many threads judge the events of topics, the one that reads them included.
+    pub threads: NonZeroUsize,
     /// The broker; there is one wherever a topic is named.
     pub kafka: Option<KafkaSettings>,
     /// Where events come from.
@@ -307,6 +311,16 @@ mod tests {
             let problems = read(wrong).map(|_| ()).expect_err("it is wrong").to_string();
             assert!(problems.contains("t.toml:7") && problems.contains(said), "{problems}");
         }
+    }
+
+    #[test]
+    fn threads_are_those_of_topics() {
+        let given = |text: &str, threads: &str| text.replacen("rules", &format!("threads = {threads}\nrules"), 1);
+        let settings = parse(Path::new("t.toml"), &given(TOPIC, "3")).expect("it is right");
+        assert_eq!(settings.threads.get(), 3);
+        assert!(problems(&given(TOPIC, "0")).contains("threads: from 1 to 256"), "{}", problems(&given(TOPIC, "0")));
+        let told = problems(&given(SMALLEST, "3"));
+        assert!(told.contains("t.toml:2: threads: files are judged on one thread"), "{told}");
     }
 
     #[test]

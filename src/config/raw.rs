@@ -13,6 +13,7 @@ use crate::diagnostic::closest;
 pub(super) struct RawConfig {
     pub(super) name: Spanned<String>,
     pub(super) rules: Spanned<Vec<Spanned<String>>>,
+    pub(super) threads: Option<Spanned<usize>>,
     pub(super) kafka: Option<BTreeMap<String, Spanned<toml::Value>>>,
     #[serde(default)]
     pub(super) source: Vec<Spanned<RawSource>>,

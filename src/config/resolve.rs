@@ -2,22 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use toml::Spanned;
 
-use crate::config::raw::{
-    OneOrMany, RawAlerts, RawConfig, RawDeadLetters, RawEmail, RawHttp, RawSink, RawSource, line_of,
-};
+use crate::config::raw::{OneOrMany, RawAlerts, RawConfig, RawDeadLetters, RawHttp, RawSource, line_of};
 use crate::config::{
     AlertsTo, DeadLettersTo, EVENT_DEPTH_CEILING, EventFields, FileSource, Format, InternalTopics, KafkaSettings, Late,
-    Limits, LogFormat, LogSettings, Problem, Settings, SinkSettings, Sources, Start, TimeSettings, TopicSource, values,
+    Limits, LogFormat, LogSettings, Problem, Settings, Sources, Start, TimeSettings, TopicSource, values,
 };
 use crate::diagnostic::closest;
-use crate::program::Severity;
 use crate::secret::Secret;
-use crate::sink::EmailSettings;
 
 const HTTP_DEFAULT: &str = "127.0.0.1:9464";
 const COMMIT_INTERVAL: Duration = Duration::from_millis(100);
@@ -27,6 +24,7 @@ const TOPIC_LATENESS_MS: i64 = 2_000;
 const EVENT_BYTES_MAX: usize = 1024 * 1024;
 const EVENT_DEPTH_MAX: usize = 64;
 const REMEMBERED_IDS_MAX: usize = 1_000_000;
+const THREADS_MAX: usize = 256;
 const NAME_BYTES_MAX: usize = 100;
 
 /// Fields of `[kafka]` that are ours; every other one is a librdkafka property.
@@ -78,9 +76,9 @@ pub(super) fn resolve(path: &Path, text: &str, raw: RawConfig) -> Result<Setting
 
 /// Collects problems. Where a value is wrong a harmless one stands in for it, so that the checks go on; the
 /// settings are thrown away then.
-struct Checker<'t> {
+pub(super) struct Checker<'t> {
     text: &'t str,
-    folder: PathBuf,
+    pub(super) folder: PathBuf,
     problems: Vec<Problem>,
 }
 
@@ -90,6 +88,7 @@ impl Checker<'_> {
         let rules = self.rules(raw.rules);
         let kafka = raw.kafka.map(|table| self.kafka(table));
         let sources = self.sources(raw.source);
+        let threads = self.threads(raw.threads, &sources);
         let alerts = self.alerts(raw.alerts);
         let on_topics = matches!(sources, Sources::Topics(_));
         let dead_letters = self.dead_letters(raw.dead_letters, &name, on_topics);
@@ -98,6 +97,7 @@ impl Checker<'_> {
             path: path.to_owned(),
             name,
             rules,
+            threads,
             kafka,
             sources,
             alerts,
@@ -334,7 +334,7 @@ impl Checker<'_> {
         FileSource { path, time, fields: self.fields(raw) }
     }
 
-    fn existing(&mut self, file: &Spanned<String>, field: &str) -> PathBuf {
+    pub(super) fn existing(&mut self, file: &Spanned<String>, field: &str) -> PathBuf {
         let path = self.folder.join(file.get_ref());
         if !path.exists() {
             self.problem(file, field, format!("{} does not exist", path.display()));
@@ -421,7 +421,7 @@ impl Checker<'_> {
         }
     }
 
-    fn duration(&mut self, field: &str, given: Option<&Spanned<String>>, default: Duration) -> Duration {
+    pub(super) fn duration(&mut self, field: &str, given: Option<&Spanned<String>>, default: Duration) -> Duration {
         let Some(given) = given else { return default };
         values::duration(given.get_ref()).unwrap_or_else(|message| {
             self.problem(given, field, message);
@@ -489,65 +489,6 @@ impl Checker<'_> {
         }
     }
 
-    fn sinks(&mut self, raw: BTreeMap<String, Spanned<RawSink>>) -> Vec<SinkSettings> {
-        let mut sinks = Vec::new();
-        for (name, sink) in raw {
-            let at = sink.span().start;
-            match sink.into_inner().email {
-                Some(email) => sinks.push(SinkSettings { email: self.email(&name, email), name }),
-                None => self.at(at, &format!("sink.{name}"), "say what it does: [sink.NAME.email]"),
-            }
-        }
-        sinks
-    }
-
-    fn email(&mut self, name: &str, raw: Spanned<RawEmail>) -> EmailSettings {
-        let at = raw.span().start;
-        let field = |field: &str| format!("sink.{name}.email.{field}");
-        let raw = raw.into_inner();
-        let server = self.expanded(&field("server"), &raw.server);
-        let server = match server.strip_prefix("file:") {
-            Some(path) => format!("file:{}", self.folder.join(path).display()),
-            None => server,
-        };
-        let mut settings = EmailSettings::new(server, raw.from.into_inner(), raw.to.into_inner().into_vec());
-        settings.insecure_plaintext = raw.insecure_plaintext.unwrap_or(false);
-        settings.ca_file = raw.ca_file.as_ref().map(|file| self.existing(file, &field("ca_file")));
-        settings.user = raw.user.as_ref().map(|user| self.expanded(&field("user"), user));
-        settings.password = raw.password.as_ref().map(|text| {
-            values::secret(text.get_ref(), &self.folder).unwrap_or_else(|message| {
-                self.problem(text, &field("password"), message);
-                Secret::new("-")
-            })
-        });
-        settings.timeout = self.duration(&field("timeout"), raw.timeout.as_ref(), settings.timeout);
-        settings.digest_after = raw.digest_after.unwrap_or(settings.digest_after);
-        settings.max_per_hour = raw.max_per_hour.unwrap_or(settings.max_per_hour);
-        settings.min_severity = raw.min_severity.as_ref().and_then(|text| self.severity(&field("min_severity"), text));
-        for error in settings.validate().err().unwrap_or_default() {
-            self.at(at, &format!("sink.{name}.email"), error.to_string());
-        }
-        settings
-    }
-
-    fn expanded(&mut self, field: &str, text: &Spanned<String>) -> String {
-        values::expand(text.get_ref(), &self.folder).map_or_else(
-            |message| {
-                self.problem(text, field, message);
-                String::new()
-            },
-            |value| value.expose().to_owned(),
-        )
-    }
-
-    fn severity(&mut self, field: &str, text: &Spanned<String>) -> Option<Severity> {
-        let found = Severity::ALL.into_iter().find(|severity| severity.as_str() == text.get_ref());
-        if found.is_none() {
-            self.problem(text, field, "write info, low, medium, high or critical");
-        }
-        found
-    }
-
     fn http(&mut self, raw: Option<RawHttp>, on_topics: bool) -> Option<SocketAddr> {
         // Files end in seconds: nobody asks for their health, and two runs must not fight over a port.
         let raw = raw.or_else(|| on_topics.then_some(RawHttp { listen: None, enabled: None }))?;
@@ -560,6 +501,19 @@ impl Checker<'_> {
             self.problem(&listen, "http.listen", "an address and a port, such as 127.0.0.1:9464 or 0.0.0.0:9464");
         }
         address
+    }
+
+    fn threads(&mut self, given: Option<Spanned<usize>>, sources: &Sources) -> NonZeroUsize {
+        let all = || std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        let Some(given) = given else { return all() };
+        if matches!(sources, Sources::Files(_)) {
+            self.problem(&given, "threads", "files are judged on one thread here; `tripline replay` uses more");
+        }
+        let count = NonZeroUsize::new(*given.get_ref()).filter(|count| count.get() <= THREADS_MAX);
+        count.unwrap_or_else(|| {
+            self.problem(&given, "threads", format!("from 1 to {THREADS_MAX}"));
+            all()
+        })
     }
 
     fn limit(&mut self, field: &str, given: Option<Spanned<usize>>, default: usize, max: usize) -> usize {
@@ -619,11 +573,11 @@ impl Checker<'_> {
         }
     }
 
-    fn problem<T>(&mut self, at: &Spanned<T>, field: &str, message: impl Into<String>) {
+    pub(super) fn problem<T>(&mut self, at: &Spanned<T>, field: &str, message: impl Into<String>) {
         self.at(at.span().start, field, message);
     }
 
-    fn at(&mut self, at: usize, field: &str, message: impl Into<String>) {
+    pub(super) fn at(&mut self, at: usize, field: &str, message: impl Into<String>) {
         let line = Some(line_of(self.text, at));
         self.problems.push(Problem { line, field: field.to_owned(), message: message.into() });
     }

@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, anyhow, bail};
 
 use crate::config::{KafkaSettings, Settings, Start, TopicSource};
-use crate::daemon::feeds::{Entry, Feed, FeedError, Feeds};
+use crate::daemon::feed::{Entry, Feed};
+use crate::daemon::feeds::{FeedError, Feeds};
 use crate::daemon::health::Health;
 use crate::daemon::offsets::Mark;
 use crate::daemon::output::{OutputError, Outputs};
@@ -29,7 +30,6 @@ use crate::telemetry::{
     Assigned, CaughtUp, ClientsRebuilt, CommitFailed, Committed, Metrics, OffsetGap, PartitionsRevoked, ReadBack,
 };
 
-const BATCH_MESSAGES: usize = 2_048;
 const BATCH_TIME: Duration = Duration::from_millis(5);
 /// A commit is due at once when so many alerts wait for it.
 const COMMIT_ALERTS: u64 = 2_000;
@@ -179,7 +179,8 @@ impl<'a> Session<'a> {
             source,
             outputs,
             topology,
-            feeds: Feeds::new(settings, sources, program, metrics),
+            feeds: Feeds::new(settings, sources, program, metrics)
+                .map_err(|error| failed(anyhow::Error::new(error).context("no threads to judge with")))?,
             tables,
             names,
             parked: BTreeMap::new(),
@@ -206,38 +207,39 @@ impl<'a> Session<'a> {
     }
 
     fn turn(&mut self) -> Result<(), Ended> {
+        self.read()?;
+        self.feeds.collect(&self.source, &mut self.outputs)?;
         self.tables.poll(self.feeds.entries())?;
-        self.batch()?;
         for notice in self.source.notices() {
             self.on_notice(notice)?;
         }
         self.retry_assignment()?;
         self.tick()?;
-        self.commit_if_due()
+        self.commit_if_due()?;
+        self.tables.catch_up(&mut self.feeds)?;
+        self.feeds.judge();
+        Ok(self.outputs.poll()?)
     }
 
-    fn batch(&mut self) -> Result<(), Ended> {
-        self.feeds.begin_batch();
-        let mut wait = self.plan.kafka.commit_interval.min(TICK) / 2;
+    /// Reads the next batch, while the last one may be judged.
+    fn read(&mut self) -> Result<(), Ended> {
+        let idle = self.plan.kafka.commit_interval.min(TICK) / 2;
+        let mut wait = if self.feeds.is_at_work() { Duration::ZERO } else { idle };
         let mut began = None;
-        for taken in 0..BATCH_MESSAGES {
+        for taken in 1.. {
             match self.source.poll(wait) {
-                Some(Ok(message)) => {
-                    self.tables.catch_up(&message, self.feeds.entries())?;
-                    self.feeds.on_message(&self.source, &mut self.outputs, &message)?;
-                }
+                Some(Ok(message)) => self.feeds.on_message(&message),
                 Some(Err(SourceError::Fatal(reason))) => return Err(Ended::Rebuild(reason)),
                 // An error was told by the client's callback, and the client goes on trying.
                 Some(Err(SourceError::Retry(_))) | None => break,
             }
             wait = Duration::ZERO;
             let began = began.get_or_insert_with(Instant::now);
-            if taken % 32 == 31 && began.elapsed() > BATCH_TIME {
+            if self.feeds.is_full() || (taken % 32 == 0 && began.elapsed() > BATCH_TIME) {
                 break;
             }
         }
-        self.feeds.end_batch(&mut self.outputs)?;
-        Ok(self.outputs.poll()?)
+        Ok(())
     }
 
     fn on_notice(&mut self, notice: Notice) -> Result<(), Ended> {
@@ -307,10 +309,10 @@ impl<'a> Session<'a> {
         self.parked.clear();
         self.tables.give(&mut entries);
         self.feeds.set(entries);
-        self.read(partitions.len(), kept)
+        self.begin_to_read(partitions.len(), kept)
     }
 
-    fn read(&mut self, partitions: usize, kept: usize) -> Result<(), Ended> {
+    fn begin_to_read(&mut self, partitions: usize, kept: usize) -> Result<(), Ended> {
         let mut begin = Vec::with_capacity(partitions);
         for Entry { shard, feeds, .. } in self.feeds.entries() {
             begin.extend(feeds.iter().enumerate().map(|(input, feed)| (feed.partition.clone(), shard.next(input))));
@@ -529,7 +531,7 @@ impl<'a> Session<'a> {
 
     /// As [`Session::commit`], before the partitions are given up: what fails now is only read again.
     fn commit_last(&mut self) {
-        let sent = self.feeds.end_batch(&mut self.outputs).map_err(Ended::from);
+        let sent = self.feeds.collect(&self.source, &mut self.outputs).map_err(Ended::from);
         let done = sent.and_then(|()| self.commit(true, Some(Instant::now() + LAST_DRAIN)));
         match done {
             Ok(()) => {}

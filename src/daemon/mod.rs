@@ -1,12 +1,13 @@
 //! The daemon: everything between the sources and the engine, and back.
 //!
 //! ```text
-//! live    poll -> feeds (decode, shard) -> shard (stream) -> output (alerts, dead letters) -> commit
+//! live    poll -> feeds -> workers: judge (decode, shard: stream) -> output (alerts, dead letters) -> commit
 //! files   the same over files that end: merged by time, no commits
 //! sinks   alerts topic (or the loop, over files) -> e-mail
 //! ```
-//! - `live`     the detection loop over topics: one plain thread;
-//! - `feeds`    partitions of shards: decoding, pausing, idle time;
+//! - `live`     the detection loop over topics: one plain thread that reads, sends and commits;
+//! - `feeds`    the shards of the loop: their batches, `feed` one shard with its partitions: pausing, idle time;
+//! - `batch`    messages copied from the client, `judge` decodes and steps through them, `workers` on which threads;
 //! - `shard`    a stream over its inputs, muted while it reads back;
 //! - `offsets`  what is stored with a committed offset;
 //! - `topology` which partitions make a shard, and which rules are right that way;
@@ -21,12 +22,15 @@
 //!
 //! Rules are compiled by the caller; nothing here prints.
 
+mod batch;
 mod check;
+mod feed;
 mod feeds;
 mod files;
 mod handle;
 mod health;
 mod http;
+mod judge;
 mod live;
 mod offsets;
 mod output;
@@ -37,6 +41,7 @@ mod table_files;
 mod tables;
 mod topics;
 mod topology;
+mod workers;
 
 use std::sync::Arc;
 

@@ -17,10 +17,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rdkafka::message::Message;
-
 use crate::config::KafkaSettings;
-use crate::daemon::feeds::Entry;
+use crate::daemon::feed::Entry;
+use crate::daemon::feeds::Feeds;
 use crate::daemon::table_files::{FileTables, Seen};
 use crate::program::{Program, Rows, TableId, TableSource};
 use crate::source::kafka::SourceError;
@@ -117,22 +116,32 @@ impl Tables {
         (0..self.topics.len()).try_for_each(|at| self.poll_topic(at, Duration::ZERO, entries))
     }
 
-    /// Sees to it that an event is judged with all that was there before it: what was read from files, and, where it
-    /// is a message of a table's topic, its own change.
-    pub(super) fn catch_up(&mut self, message: &impl Message, entries: &mut [Entry]) -> Result<(), SourceError> {
-        self.take_up_files(entries);
-        let topic = message.topic();
+    /// Sees to it that the events of the next batch are judged with all that was there before them: what was read from
+    /// files, and, where they are messages of a table's topic, their own changes.
+    pub(super) fn catch_up(&mut self, feeds: &mut Feeds) -> Result<(), SourceError> {
+        self.take_up_files(feeds.entries());
         for at in 0..self.topics.len() {
-            if self.topics[at].table.reader().topic() != topic {
-                continue;
+            for (partition, offset) in feeds.incoming_of(self.topics[at].table.reader().topic()) {
+                self.catch_up_to(at, partition, offset, feeds.entries())?;
             }
-            // Where compaction has removed the message meanwhile, there is a later one of its key to be read.
-            let until = Instant::now() + CATCH_UP_MAX;
-            while !self.topics[at].table.reader().has_read(message.partition(), message.offset()) {
-                self.poll_topic(at, Duration::from_millis(100), entries)?;
-                if Instant::now() > until {
-                    return Err(SourceError::Retry(format!("the table topic `{topic}` is not read any more")));
-                }
+        }
+        Ok(())
+    }
+
+    fn catch_up_to(
+        &mut self,
+        at: usize,
+        partition: i32,
+        offset: i64,
+        entries: &mut [Entry],
+    ) -> Result<(), SourceError> {
+        // Where compaction has removed the message meanwhile, there is a later one of its key to be read.
+        let until = Instant::now() + CATCH_UP_MAX;
+        while !self.topics[at].table.reader().has_read(partition, offset) {
+            self.poll_topic(at, Duration::from_millis(100), entries)?;
+            if Instant::now() > until {
+                let topic = self.topics[at].table.reader().topic();
+                return Err(SourceError::Retry(format!("the table topic `{topic}` is not read any more")));
             }
         }
         Ok(())

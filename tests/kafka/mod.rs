@@ -10,3 +10,4 @@ mod range;
 mod recovery;
 mod security;
 mod tables;
+mod threads;

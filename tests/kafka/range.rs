@@ -56,7 +56,7 @@ fn stage(broker: &Broker, test: &str) -> (String, tempfile::TempDir) {
 }
 
 /// The program with the configuration of a folder.
-fn run(folder: &Path, arguments: &[&str]) -> Output {
+pub(super) fn run(folder: &Path, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tripline"));
     let (subcommand, rest) = arguments.split_first().expect("a subcommand");
     command.arg(subcommand).arg("-c").arg(folder.join("tripline.toml")).args(rest);
