@@ -6,20 +6,22 @@
 //! queue in its turn.
 
 use std::cmp::Ordering;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use hashbrown::DefaultHashBuilder;
 use smallvec::{SmallVec, smallvec};
 
+use crate::engine::chunks::Chunks;
 use crate::engine::compare;
 use crate::engine::completed::Completed;
 use crate::engine::eval;
-use crate::engine::keys::{Keys, NONE, Row};
+use crate::engine::keys::Keys;
 use crate::engine::nfa::Offer;
 use crate::engine::past::KeyAt;
 use crate::engine::record::{self, Records, Taken};
 use crate::engine::runs::Trail;
+use crate::engine::slab::{NONE, Row};
 use crate::event::Value;
 use crate::program::{CaptureId, Comparison, Program, Second, StepId, TwoStep};
 
@@ -33,9 +35,16 @@ struct Open {
     /// The next younger run of its chain.
     after: Row,
     /// The rules that have completed, by their place; none where only one rule runs, or none has completed.
-    done: Option<Box<[u64]>>,
+    done: Option<Box<SmallVec<[u64; 1]>>>,
     /// The record of the first event.
     first: Records,
+}
+
+impl Default for Open {
+    /// A run of nobody.
+    fn default() -> Self {
+        Open { key: NONE, after: NONE, done: None, first: Records::default() }
+    }
 }
 
 /// The runs of a key with one value, oldest first.
@@ -94,7 +103,7 @@ pub(super) struct TwoSteps {
     within_ms: i64,
     keys: Keys<Chains>,
     /// The runs in order of start. A run's row is its number, counted on and wrapped; `base` is that of the front.
-    runs: VecDeque<Open>,
+    runs: Chunks<Open>,
     base: Row,
     /// When the front run started.
     oldest_ms: i64,
@@ -110,7 +119,7 @@ pub(super) const KEY_BYTES: usize = Keys::<Chains>::ROW_BYTES;
 impl TwoSteps {
     /// No runs yet.
     pub(super) fn new(within_ms: i64, hasher: DefaultHashBuilder) -> TwoSteps {
-        TwoSteps { within_ms, keys: Keys::new(hasher), runs: VecDeque::new(), base: 0, oldest_ms: i64::MAX, open: 0 }
+        TwoSteps { within_ms, keys: Keys::new(hasher), runs: Chunks::default(), base: 0, oldest_ms: i64::MAX, open: 0 }
     }
 
     /// How many runs are open.
@@ -182,14 +191,13 @@ impl TwoSteps {
 
     /// Puts a run at the end of the queue. Gives its row.
     fn push(&mut self, run: Open) -> Row {
-        let length = |runs: &VecDeque<Open>| Row::try_from(runs.len()).expect("memory ends before 2^32 runs");
+        let length = |runs: &Chunks<Open>| Row::try_from(runs.len()).expect("memory ends before 2^32 runs");
         if self.base.wrapping_add(length(&self.runs)) == NONE {
             // The row that stands for none is passed over.
-            let nobody = Open { key: NONE, after: NONE, done: None, first: Records::default() };
-            self.runs.push_back(nobody);
+            self.runs.push(Open::default());
         }
         let row = self.base.wrapping_add(length(&self.runs));
-        self.runs.push_back(run);
+        self.runs.push(run);
         row
     }
 
@@ -308,7 +316,7 @@ impl TwoSteps {
         let count = two_step.members.len();
         let mut is_over = two_step.is_single();
         for place in members {
-            if !is_over && !mark(done.get_or_insert_with(|| vec![0; count.div_ceil(64)].into()), *place) {
+            if !is_over && !mark(done.get_or_insert_with(|| Box::new(smallvec![0; count.div_ceil(64)])), *place) {
                 continue;
             }
             let rule = &program.rules[two_step.members[*place].rule.index()];
