@@ -18,6 +18,7 @@ use std::time::Duration;
 
 pub use problem::{ConfigError, Problem};
 
+use crate::program::Evidence;
 use crate::secret::Secret;
 
 /// What a configuration file says, checked.
@@ -35,6 +36,8 @@ pub struct Settings {
     pub sources: Sources,
     /// Where alerts go.
     pub alerts: AlertsTo,
+    /// What they carry of the events that they matched.
+    pub evidence: Evidence,
     /// Where messages go that are no events.
     pub dead_letters: DeadLettersTo,
     /// Who reads the alerts.
@@ -307,6 +310,30 @@ mod tests {
             let problems = read(wrong).map(|_| ()).expect_err("it is wrong").to_string();
             assert!(problems.contains("t.toml:7") && problems.contains(said), "{problems}");
         }
+    }
+
+    #[test]
+    fn alerts_carry_fields_or_whole_events() {
+        let read =
+            |evidence: &str| parse(Path::new("t.toml"), &SMALLEST.replace("stdout", &format!("{evidence}\nstdout")));
+        for (written, meant) in [
+            ("", Evidence::Fields),
+            ("evidence = \"fields\"", Evidence::Fields),
+            ("evidence = \"full\"", Evidence::Full),
+        ] {
+            assert_eq!(read(written).expect("it is right").evidence, meant);
+        }
+        for (wrong, said) in [
+            ("evidence = \"all\"", "t.toml:6: alerts.evidence: write \"fields\" or \"full\""),
+            ("evidence = true", "t.toml:6"),
+            ("evidenc = \"full\"", "did you mean `evidence`?"),
+        ] {
+            let problems = read(wrong).map(|_| ()).expect_err("it is wrong").to_string();
+            assert!(problems.contains(said), "{problems}");
+        }
+        let problems =
+            problems("name = \"t\"\nrules = [\".\"]\n[[source]]\nstdin = true\n[alerts]\nevidence = \"full\"\n");
+        assert!(problems.contains("name one of topic, file and stdout = true"), "{problems}");
     }
 
     #[test]

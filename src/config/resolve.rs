@@ -1,4 +1,7 @@
-//! Raw configuration to settings. Every check is made here; all problems are reported at once.
+//! Raw configuration to settings. Every check is made here, in `ways_out` those of where alerts and dead letters go; all
+//! problems are reported at once.
+
+mod ways_out;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -7,9 +10,7 @@ use std::time::Duration;
 
 use toml::Spanned;
 
-use crate::config::raw::{
-    OneOrMany, RawAlerts, RawConfig, RawDeadLetters, RawEmail, RawHttp, RawSink, RawSource, line_of,
-};
+use crate::config::raw::{OneOrMany, RawConfig, RawEmail, RawHttp, RawSink, RawSource, line_of};
 use crate::config::{
     AlertsTo, DeadLettersTo, EVENT_DEPTH_CEILING, EventFields, FileSource, Format, InternalTopics, KafkaSettings, Late,
     Limits, LogFormat, LogSettings, Problem, Settings, SinkSettings, Sources, Start, TimeSettings, TopicSource, values,
@@ -90,6 +91,7 @@ impl Checker<'_> {
         let rules = self.rules(raw.rules);
         let kafka = raw.kafka.map(|table| self.kafka(table));
         let sources = self.sources(raw.source);
+        let evidence = self.evidence(raw.alerts.as_ref());
         let alerts = self.alerts(raw.alerts);
         let on_topics = matches!(sources, Sources::Topics(_));
         let dead_letters = self.dead_letters(raw.dead_letters, &name, on_topics);
@@ -101,6 +103,7 @@ impl Checker<'_> {
             kafka,
             sources,
             alerts,
+            evidence,
             dead_letters,
             sinks,
             http: self.http(raw.http, on_topics),
@@ -433,51 +436,6 @@ impl Checker<'_> {
         match given {
             None => default,
             given => values::milliseconds(self.duration(field, given, Duration::ZERO)),
-        }
-    }
-
-    fn alerts(&mut self, raw: Option<Spanned<RawAlerts>>) -> AlertsTo {
-        let Some(raw) = raw else {
-            self.problems.push(Problem {
-                line: None,
-                field: "alerts".to_owned(),
-                message: "say where alerts go: [alerts] with topic, file or stdout = true".to_owned(),
-            });
-            return AlertsTo::Stdout;
-        };
-        let at = raw.span().start;
-        match raw.into_inner() {
-            RawAlerts { topic: Some(topic), file: None, stdout: None } => {
-                self.topic_name(&topic, "alerts.topic");
-                AlertsTo::Topic(topic.into_inner())
-            }
-            RawAlerts { topic: None, file: Some(file), stdout: None } => {
-                AlertsTo::File(self.folder.join(file.get_ref()))
-            }
-            RawAlerts { topic: None, file: None, stdout: Some(stdout) } if *stdout.get_ref() => AlertsTo::Stdout,
-            _ => {
-                self.at(at, "alerts", "name one of topic, file and stdout = true");
-                AlertsTo::Stdout
-            }
-        }
-    }
-
-    fn dead_letters(&mut self, raw: Option<Spanned<RawDeadLetters>>, name: &str, on_topics: bool) -> DeadLettersTo {
-        let Some(raw) = raw else {
-            let topic = DeadLettersTo::Topic(format!("{name}.dead-letters"));
-            return if on_topics { topic } else { DeadLettersTo::Nowhere };
-        };
-        let at = raw.span().start;
-        match raw.into_inner() {
-            RawDeadLetters { topic: Some(topic), file: None } => {
-                self.topic_name(&topic, "dead_letters.topic");
-                DeadLettersTo::Topic(topic.into_inner())
-            }
-            RawDeadLetters { topic: None, file: Some(file) } => DeadLettersTo::File(self.folder.join(file.get_ref())),
-            _ => {
-                self.at(at, "dead_letters", "name one of topic and file");
-                DeadLettersTo::Nowhere
-            }
         }
     }
 
