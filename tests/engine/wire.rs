@@ -53,6 +53,18 @@ fn an_alert_with_whole_events_has_this_form() {
 }
 
 #[test]
+fn only_what_a_step_takes_is_kept_whole() {
+    let mut program = Program::clone(&program(
+        "event a user text\nevent b user text, n number\nevent c user text\nrule r\n  for each user\n  on a where \
+         sum(b.n) over 1 hour > 5\n  then a\n  unless c\n  within 1 hour\n  alert low\n",
+    ));
+    assert!(program.types.iter().all(|plan| !plan.whole), "nobody asked");
+    program.carry(Evidence::Full);
+    let whole = program.types.iter().map(|plan| plan.whole).collect::<Vec<_>>();
+    assert_eq!(whole, [true, false, false], "b is only added up, and c only ends what is open");
+}
+
+#[test]
 fn an_alert_reads_back() {
     let record = record(RULES);
     assert_eq!(serde_json::from_str::<AlertRecord>(&record.to_json()).expect("our own form"), record);
