@@ -9,7 +9,7 @@ use crate::engine::completed::Completed;
 use crate::engine::eval::{self, Context};
 use crate::engine::record::Taken;
 use crate::event::{EventId, Key, Position, Value};
-use crate::program::{Program, Step, StepId};
+use crate::program::{Program, Shown, Step, StepId};
 
 /// Of an `N or more` step an alert carries this many events from its beginning and as many from its end.
 pub(super) const EVENTS_AT_EACH_END: usize = 20;
@@ -56,7 +56,14 @@ fn evidence(program: &Program, completed: &Completed<'_>) -> Vec<AlertEvent> {
 }
 
 fn event(program: &Program, step: &Step, taken: Taken<'_>) -> AlertEvent {
-    let fields = step.captures.iter().zip(taken.values()).filter(|(capture, _)| capture.shown);
+    let (mut fields, mut whole) = (Vec::new(), None);
+    for (capture, value) in step.captures.iter().zip(taken.values()) {
+        match (capture.shown, value) {
+            (Shown::Field, value) => fields.push((Arc::clone(&capture.path), value)),
+            (Shown::Whole, Value::Text(text)) => whole = Some(text),
+            (Shown::Whole | Shown::Nowhere, _) => {}
+        }
+    }
     AlertEvent {
         step: Arc::clone(&step.label),
         type_id: taken.type_id(),
@@ -64,7 +71,8 @@ fn event(program: &Program, step: &Step, taken: Taken<'_>) -> AlertEvent {
         id: taken.id().map(EventId::from),
         time_ms: taken.time_ms(),
         position: taken.position(),
-        fields: fields.map(|(capture, value)| (Arc::clone(&capture.path), value)).collect(),
+        fields,
+        whole,
     }
 }
 

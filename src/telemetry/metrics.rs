@@ -127,7 +127,7 @@ metrics! {
     measurements: Family<RuleName, Counter> = "tripline_measurements",
     /// Alerts held back by at most once per
     suppressed: Family<RuleName, Counter> = "tripline_alerts_suppressed",
-    /// Alerts sent without the fields of their events because they were larger than the broker takes
+    /// Alerts sent without their whole events, or their fields too, because they were larger than the broker takes
     alerts_cut: Counter = "tripline_alerts_cut",
     /// Open partial matches
     open_runs: Gauge = "tripline_open_runs",

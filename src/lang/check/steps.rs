@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::lang::ast;
 use crate::lang::check::slots::Slots;
-use crate::program::{Capture, CaptureId};
+use crate::program::{Capture, CaptureId, Shown};
 use crate::schema::{Schema, TypeId};
 
 /// A positive step.
@@ -60,7 +60,10 @@ impl StepNames {
     /// What is captured, in order.
     pub(super) fn captures(&self) -> Vec<Capture> {
         let shown = self.shown.unwrap_or(self.captures.len());
-        let capture = |(at, path): (usize, &String)| Capture { path: Arc::from(path.as_str()), shown: at < shown };
+        let capture = |(at, path): (usize, &String)| Capture {
+            path: Arc::from(path.as_str()),
+            shown: if at < shown { Shown::Field } else { Shown::Nowhere },
+        };
         self.captures.iter().enumerate().map(capture).collect()
     }
 
