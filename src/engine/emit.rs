@@ -34,14 +34,14 @@ pub(super) fn alert(program: &Program, sources: &[String], key: &[u8], completed
         started_ms: completed.trail.start_ms(),
         tags: Arc::clone(&rule.alert.tags),
         targets: Arc::clone(&rule.alert.targets),
-        events: evidence(program, completed),
+        events: evidence(program, &parts, completed),
         values: counts(completed).chain(values(completed, context)).collect(),
         suppressed: 0,
     }
 }
 
 /// The matched events that the alert carries: of an `N or more` step the first and the last ones.
-fn evidence(program: &Program, completed: &Completed<'_>) -> Vec<AlertEvent> {
+fn evidence(program: &Program, key: &[Value], completed: &Completed<'_>) -> Vec<AlertEvent> {
     let steps = &completed.rule.steps;
     let mut seen = vec![0; steps.len()];
     let kept = |taken: Taken<'_>| {
@@ -50,12 +50,12 @@ fn evidence(program: &Program, completed: &Completed<'_>) -> Vec<AlertEvent> {
         let at = seen[id.index()];
         seen[id.index()] += 1;
         let last = completed.trail.count_of(id).saturating_sub(EVENTS_AT_EACH_END);
-        (!step.or_more || at < EVENTS_AT_EACH_END || at >= last).then(|| event(program, step, taken))
+        (!step.or_more || at < EVENTS_AT_EACH_END || at >= last).then(|| event(program, key, step, taken))
     };
     completed.events().into_iter().filter_map(kept).collect()
 }
 
-fn event(program: &Program, step: &Step, taken: Taken<'_>) -> AlertEvent {
+fn event(program: &Program, key: &[Value], step: &Step, taken: Taken<'_>) -> AlertEvent {
     let (mut fields, mut whole) = (Vec::new(), None);
     for (capture, value) in step.captures.iter().zip(taken.values()) {
         match (capture.shown, value) {
@@ -64,6 +64,8 @@ fn event(program: &Program, step: &Step, taken: Taken<'_>) -> AlertEvent {
             (Shown::Whole | Shown::Nowhere, _) => {}
         }
     }
+    let of_key = |(path, part): &(Arc<str>, u16)| (Arc::clone(path), key[usize::from(*part)].clone());
+    fields.extend(step.keyed.iter().map(of_key));
     AlertEvent {
         step: Arc::clone(&step.label),
         type_id: taken.type_id(),

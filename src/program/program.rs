@@ -308,6 +308,9 @@ pub struct Step {
     pub guards: Vec<StepGuard>,
     /// The fields that are kept of the event that it takes: for later conditions, the message, and the evidence.
     pub captures: Vec<Capture>,
+    /// The fields of its events that are parts of the key, each with the part's place: nothing but the evidence reads
+    /// them, so they are not kept.
+    pub keyed: Vec<(Arc<str>, u16)>,
     /// Whether its condition is the same for every run of a key, that is: names no step.
     pub independent: bool,
     /// Of a slot in `all of` and a side of `each pair of`: what must hold once other slots are bound too.

@@ -18,7 +18,9 @@ pub(super) struct StepNames {
     pub(super) repeated: bool,
     /// The dotted paths that are captured of its events.
     captures: Vec<String>,
-    /// How many of them the alert shows; what comes after is for other rules.
+    /// The dotted paths that are shown out of the key, each with its part.
+    pub(super) keyed: Vec<(Arc<str>, u16)>,
+    /// How many of the captures the alert shows; what comes after is for other rules.
     shown: Option<usize>,
 }
 
@@ -37,7 +39,7 @@ pub(super) enum Found {
 
 impl StepNames {
     pub(super) fn new(name: Option<ast::Name>, types: Vec<TypeId>, repeated: bool) -> StepNames {
-        StepNames { name, types, repeated, captures: Vec::new(), shown: None }
+        StepNames { name, types, repeated, captures: Vec::new(), keyed: Vec::new(), shown: None }
     }
 
     /// Whether it goes by this name: its own, or its type's where it has none.
@@ -55,6 +57,13 @@ impl StepNames {
             self.captures.len() - 1
         });
         CaptureId(u16::try_from(at).expect("a file of 1 MiB names fewer fields"))
+    }
+
+    /// Shows a field of its events out of the key, unless it is captured and so shown already.
+    pub(super) fn show_key(&mut self, path: &str, part: u16) {
+        if !self.captures.iter().any(|other| other == path) {
+            self.keyed.push((Arc::from(path), part));
+        }
     }
 
     /// What is captured, in order.
