@@ -32,7 +32,7 @@ impl Scanner {
         depth_max: usize,
         found: &mut Found,
     ) -> Option<&'de str> {
-        let text = std::str::from_utf8(bytes).ok()?;
+        let text = simdutf8::basic::from_utf8(bytes).ok()?;
         if bytes.len() > Span::MAX {
             return None;
         }
