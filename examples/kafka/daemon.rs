@@ -44,9 +44,19 @@ impl Daemon {
 
     /// How many events it has judged.
     pub(super) fn events(&self) -> u64 {
+        self.counted("tripline_events_total{")
+    }
+
+    /// How many alerts it has sent.
+    pub(super) fn alerts(&self) -> u64 {
+        self.counted("tripline_alerts_total{")
+    }
+
+    /// The sum of a counter over its labels.
+    fn counted(&self, metric: &str) -> u64 {
         // It does not listen from its first moment on.
         let Ok(answer) = self.get("/metrics") else { return 0 };
-        let lines = answer.lines().filter(|line| line.starts_with("tripline_events_total{"));
+        let lines = answer.lines().filter(|line| line.starts_with(metric));
         let counts = lines.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok());
         counts.sum()
     }

@@ -14,6 +14,8 @@ use crate::topics::{self, Events};
 struct Took {
     seconds: f64,
     cpu_seconds: f64,
+    /// Of the daemon.
+    alerts: Option<u64>,
 }
 
 pub(super) fn measure(broker: &str, count: u64) -> anyhow::Result<()> {
@@ -22,7 +24,7 @@ pub(super) fn measure(broker: &str, count: u64) -> anyhow::Result<()> {
     topics::create(broker, &format!("{topic}-alerts"))?;
     fill(broker, &topic, count)?;
     println!("{count} events in {} partitions, from the first to the last", topics::PARTITIONS);
-    println!("  {:<36} {:>10} {:>22}", "", "M events/s", "CPU s per M events");
+    println!("  {:<24} {:>10} {:>19} {:>8}", "", "M events/s", "CPU s per M events", "alerts");
     let bare = bare(broker, &topic, count)?;
     report("a bare consumer, polled", count, &bare, None);
     for (name, rules) in rules() {
@@ -41,7 +43,9 @@ fn report(what: &str, count: u64, took: &Took, bare: Option<&Took>) {
     let beside = bare.map_or_else(String::new, |bare| {
         format!("{:.2} of the bare consumer's speed [goal 0.90]", bare.seconds / took.seconds)
     });
-    println!("  {what:<36} {:>10.3} {:>22.2} {beside}", millions / took.seconds, took.cpu_seconds / millions);
+    let (rate, cpu) = (millions / took.seconds, took.cpu_seconds / millions);
+    let alerts = took.alerts.map_or_else(String::new, |alerts| alerts.to_string());
+    println!("  {what:<24} {rate:>10.3} {cpu:>19.2} {alerts:>8} {beside}");
 }
 
 fn fill(broker: &str, topic: &str, count: u64) -> anyhow::Result<()> {
@@ -67,7 +71,7 @@ fn bare(broker: &str, topic: &str, count: u64) -> anyhow::Result<Took> {
     anyhow::ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr).trim());
     let text = String::from_utf8(output.stdout)?;
     let (seconds, cpu_seconds) = text.trim().split_once(' ').context("two figures")?;
-    Ok(Took { seconds: seconds.parse()?, cpu_seconds: cpu_seconds.parse()? })
+    Ok(Took { seconds: seconds.parse()?, cpu_seconds: cpu_seconds.parse()?, alerts: None })
 }
 
 /// Reads the topic in this process and prints the seconds from the first event to the last, and the processor's.
@@ -103,5 +107,5 @@ fn through_daemon(broker: &str, topic: &str, count: u64, rules: &str) -> anyhow:
     daemon.ready()?;
     // What was read before the clock began is left out.
     let share = count as f64 / (count - already.min(count - 1)) as f64;
-    Ok(Took { seconds: seconds * share, cpu_seconds: daemon.cpu_seconds() })
+    Ok(Took { seconds: seconds * share, cpu_seconds: daemon.cpu_seconds(), alerts: Some(daemon.alerts()) })
 }

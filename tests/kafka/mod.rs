@@ -4,6 +4,7 @@
 mod broker;
 mod daemon;
 
+mod bench;
 mod live;
 mod poison;
 mod range;
