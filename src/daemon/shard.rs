@@ -246,6 +246,7 @@ impl Shard {
             rule.alerts -= counted.alerts;
             rule.suppressed -= counted.suppressed;
             rule.missing_key -= counted.missing_key;
+            rule.dropped.subtract(counted.dropped);
         }
         for (measure, counted) in since.measures.iter_mut().zip(&self.counted.measures) {
             measure.emitted -= counted.emitted;

@@ -8,6 +8,7 @@ use crate::engine::completed::Completed;
 use crate::engine::eval::{self, Context};
 use crate::engine::history::Ended;
 use crate::engine::keys::{NONE, Row};
+use crate::engine::limits::{Dropped, Limit, Limits, WhenFull};
 use crate::engine::lookups::Tables;
 use crate::engine::memo::Memo;
 use crate::engine::past::Past;
@@ -338,6 +339,19 @@ pub(super) fn expire(rule: &Rule, runs: &mut Runs, keys: &mut KeyTable, row: Row
     let key = runs.get(row).key;
     runs.close(row, keys.list_mut(key, rule.id), Ended::Expired);
     keys.tidy(key, rule.id);
+}
+
+/// Drops the oldest run of a key that has as many as it may, for a new one to take its place. Says whether it may.
+#[cold]
+pub(super) fn make_room(runs: &mut Runs, list: &mut RunList, limits: &Limits, dropped: &mut Dropped) -> bool {
+    dropped.count(Limit::OpenRunsPerKey, 1);
+    match limits.when_full {
+        WhenFull::DropNew => false,
+        WhenFull::DropOldest => {
+            runs.close(list.first, list, Ended::Dropped);
+            true
+        }
+    }
 }
 
 fn leave_step(run: &mut Run) {

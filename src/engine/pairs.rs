@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 
 use crate::engine::completed::Completed;
 use crate::engine::keyed::Keyed;
+use crate::engine::limits::{Dropped, Limit, Limits, WhenFull};
 use crate::engine::nfa::Offer;
 use crate::engine::past::KeyAt;
 use crate::engine::record::{Record, Records, Taken};
@@ -15,41 +16,66 @@ use crate::engine::unordered;
 use crate::program::StepId;
 
 /// The kept events of all keys.
-pub(super) type Pairs = Keyed<Sides>;
+#[derive(Debug, Default)]
+pub(super) struct Pairs(Keyed<Sides>);
 
 /// The kept events of a key.
 #[derive(Debug, Default)]
-pub(super) struct Sides([VecDeque<Record>; 2]);
+struct Sides([VecDeque<Record>; 2]);
 
 const LEFT: StepId = StepId(0);
 const RIGHT: StepId = StepId(1);
 
-/// Joins an event with what is kept of its key, and keeps it.
-pub(super) fn offer(
-    offer: &mut Offer<'_>,
-    pairs: &mut Pairs,
-    key: KeyAt<'_>,
-    mut completed: impl FnMut(Completed<'_>),
-) {
-    let (rule, now_ms) = (offer.rule, offer.event.time_ms);
-    let within_ms = rule.within.map_or(i64::MAX, |within| within.ms);
-    let oldest_ms = now_ms.saturating_sub(within_ms);
-    pairs.forget_before(oldest_ms, 2);
-    let takes = [LEFT, RIGHT].map(|side| offer.fits(&rule.steps[side.index()].guards, None));
-    if takes == [false, false] {
-        return;
+impl Pairs {
+    /// A key with kept events, in bytes, without them.
+    pub(super) const ROW_BYTES: usize = Keyed::<Sides>::ROW_BYTES;
+
+    /// How many keys have kept events.
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
     }
-    let sides = pairs.touch(key.hash, key.bytes, now_ms, Sides::default);
-    sides.0.iter_mut().for_each(|kept| forget(kept, oldest_ms));
-    for (side, other) in [(LEFT, RIGHT), (RIGHT, LEFT)] {
-        if takes[side.index()] {
-            join(offer, side, &sides.0[other.index()], &mut completed);
-        }
+
+    /// The time of the newest event of the key that was longest without one.
+    pub(super) fn oldest_ms(&self) -> Option<i64> {
+        self.0.oldest_ms()
     }
-    for side in [LEFT, RIGHT] {
-        if takes[side.index()] {
-            sides.0[side.index()].push_back(Record::from(&*offer.made(side)));
+
+    /// Forgets up to `most` keys whose last event came before a time.
+    pub(super) fn forget_before(&mut self, time_ms: i64, most: usize) {
+        self.0.forget_before(time_ms, most);
+    }
+
+    /// Joins an event with what is kept of its key, and keeps it. Gives what was dropped for it, or instead of which.
+    pub(super) fn offer(
+        &mut self,
+        offer: &mut Offer<'_>,
+        key: KeyAt<'_>,
+        limits: &Limits,
+        mut completed: impl FnMut(Completed<'_>),
+    ) -> Dropped {
+        let (rule, now_ms) = (offer.rule, offer.event.time_ms);
+        let within_ms = rule.within.map_or(i64::MAX, |within| within.ms);
+        let oldest_ms = now_ms.saturating_sub(within_ms);
+        self.forget_before(oldest_ms, 2);
+        let mut dropped = Dropped::default();
+        let takes = [LEFT, RIGHT].map(|side| offer.fits(&rule.steps[side.index()].guards, None));
+        if takes == [false, false] {
+            return dropped;
         }
+        let sides = self.0.touch(key.hash, key.bytes, now_ms, Sides::default);
+        sides.0.iter_mut().for_each(|kept| forget(kept, oldest_ms));
+        for (side, other) in [(LEFT, RIGHT), (RIGHT, LEFT)] {
+            if takes[side.index()] {
+                join(offer, side, &sides.0[other.index()], &mut completed);
+            }
+        }
+        for side in [LEFT, RIGHT] {
+            let kept = &mut sides.0[side.index()];
+            if takes[side.index()] && has_room(kept, limits, &mut dropped) {
+                kept.push_back(Record::from(&*offer.made(side)));
+            }
+        }
+        dropped
     }
 }
 
@@ -64,6 +90,16 @@ fn join(offer: &mut Offer<'_>, side: StepId, kept: &VecDeque<Record>, completed:
         pair.insert(&offer.made(side));
         completed(offer.completion(Trail::of_records(pair.as_bytes())));
     }
+}
+
+/// Whether one more event may be kept of a side: where there are as many as may be, the oldest of them goes or the new
+/// one is not kept.
+fn has_room(kept: &mut VecDeque<Record>, limits: &Limits, dropped: &mut Dropped) -> bool {
+    if kept.len() < limits.open_runs_per_key {
+        return true;
+    }
+    dropped.count(Limit::OpenRunsPerKey, 1);
+    limits.when_full == WhenFull::DropOldest && kept.pop_front().is_some()
 }
 
 fn forget(kept: &mut VecDeque<Record>, oldest_ms: i64) {

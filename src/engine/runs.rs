@@ -136,6 +136,7 @@ impl Runs {
             self.get_mut(list.last).by_key.after = row;
         }
         list.last = row;
+        list.open += 1;
         self.queue(row);
         row
     }
@@ -178,6 +179,7 @@ impl Runs {
             NONE => list.last = before,
             after => self.get_mut(after).by_key.before = before,
         }
+        list.open -= 1;
         self.free.push(row);
         let run = self.rows[row as usize].take().expect("lists hold only open runs");
         let mut shared = &mut list.shared;
@@ -239,13 +241,21 @@ pub(super) struct RunList {
     pub(super) rule: RuleId,
     pub(super) first: Row,
     last: Row,
+    /// How many they are.
+    open: u32,
     /// One list for each repeated step whose condition is the same for every run.
     pub(super) shared: SharedLists,
 }
 
 impl RunList {
     pub(super) fn new(rule: RuleId) -> RunList {
-        RunList { rule, first: NONE, last: NONE, shared: None }
+        RunList { rule, first: NONE, last: NONE, open: 0, shared: None }
+    }
+
+    /// How many runs are open.
+    #[inline]
+    pub(super) fn len(&self) -> usize {
+        self.open as usize
     }
 
     /// The shared list of a step, made when it is first asked for.
