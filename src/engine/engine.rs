@@ -1,5 +1,7 @@
 //! One program over events in order of time.
 
+mod budget;
+
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::sync::Arc;
@@ -13,7 +15,7 @@ use crate::engine::eval::Context;
 use crate::engine::held::{self, Streaks};
 use crate::engine::history::PastRun;
 use crate::engine::keys::Row;
-use crate::engine::limits::Limits;
+use crate::engine::limits::{Limits, Room};
 use crate::engine::lookups::Tables;
 use crate::engine::measures::{Measures, Outlet};
 use crate::engine::memo::Memo;
@@ -66,6 +68,10 @@ struct State {
     measuring: Vec<MeasureId>,
     now_ms: i64,
     swept_ms: i64,
+    /// The time from which on it is counted again what all keys have open.
+    counted_ms: i64,
+    /// The number of the event before which it was counted last.
+    counted_arrival: u64,
 }
 
 /// What judging changes.
@@ -74,7 +80,7 @@ struct Live {
     sources: Arc<[String]>,
     hasher: DefaultHashBuilder,
     shard: Shard,
-    limits: Limits,
+    room: Room,
     /// By key.
     tables: Vec<KeyTable>,
     /// By rule.
@@ -149,7 +155,7 @@ impl Engine {
             sources: Arc::from([]),
             tables: program.keys.iter().map(|_| KeyTable::new(hasher.clone())).collect(),
             shard,
-            limits: Limits::NONE,
+            room: Room::ENDLESS,
             rules: program.rules.iter().map(|_| RuleState::default()).collect(),
             two_steps: two_steps(&program, &hasher),
             hasher,
@@ -177,13 +183,16 @@ impl Engine {
             measuring: Vec::new(),
             now_ms: i64::MIN,
             swept_ms: i64::MIN,
+            counted_ms: i64::MAX,
+            counted_arrival: 0,
         };
         Engine { program, state }
     }
 
     /// From now on no more than this is open.
     pub fn set_limits(&mut self, limits: Limits) {
-        self.state.live.limits = limits;
+        self.state.live.room = Room { limits, full: None };
+        self.state.counted_ms = if limits.has_budget() { i64::MIN } else { i64::MAX };
     }
 
     /// Names the sources, by their number: an event without an id is told from others by its place in them.
@@ -224,6 +233,9 @@ impl Engine {
         // Each event is counted by one shard only.
         let counts = state.live.shard.is_first();
         state.live.stats.events += u64::from(counts);
+        if event.time_ms >= state.counted_ms {
+            state.keep_to_budget(program, event.time_ms);
+        }
         if event.type_id.is_none() {
             state.live.stats.undeclared += u64::from(counts);
             return;
@@ -237,12 +249,7 @@ impl Engine {
         let Engine { program, state } = self;
         state.fire(program, watermark_ms, alerts);
         if watermark_ms.saturating_sub(state.swept_ms) >= SWEEP_MS {
-            state.swept_ms = watermark_ms;
-            state.memory.sweep(program, watermark_ms);
-            state.live.sweep_due(program, watermark_ms);
-            for (two_step, runs) in program.two_steps.iter().zip(&mut state.live.two_steps) {
-                runs.expire(two_step, watermark_ms);
-            }
+            state.sweep(program, watermark_ms);
         }
     }
 
@@ -422,18 +429,20 @@ impl Live {
                 row
             }
             Strategy::EachPair => {
-                let dropped = state.pairs.offer(&mut offer, key, &self.limits, send);
+                let dropped = state.pairs.offer(&mut offer, key, &self.room, send);
                 stats.dropped.add(dropped);
                 self.set_sweep(rule);
                 row
             }
             Strategy::Held(held) => {
-                held::offer(&mut offer, *held, &mut state.streaks, key, send);
+                let dropped = held::offer(&mut offer, *held, &mut state.streaks, key, &self.room, send);
+                stats.dropped.add(dropped);
                 self.set_sweep(rule);
                 row
             }
             Strategy::Session(session) => {
-                state.sessions.offer(&mut offer, session, key);
+                let dropped = state.sessions.offer(&mut offer, session, key, &self.room);
+                stats.dropped.add(dropped);
                 self.set_timer(rule);
                 row
             }
@@ -447,7 +456,7 @@ impl Live {
         let two_step = &program.two_steps[id.index()];
         let first = &program.rules[two_step.members[0].rule.index()];
         let offer = Offer::new(first, event, memo, past, tables);
-        let Live { sources, limits, pending, stats, rules, two_steps, .. } = self;
+        let Live { sources, room, pending, stats, rules, two_steps, .. } = self;
         let runs = &mut two_steps[id.index()];
         runs.complete(program, two_step, &offer, key, |completed| {
             let at = completed.rule.id.index();
@@ -455,7 +464,7 @@ impl Live {
             desk.send(&mut rules[at].suppressor, key.bytes, completed);
         });
         if offer.starts().is_some() {
-            runs.start(two_step, &offer, key, limits, &mut stats.rules);
+            runs.start(two_step, &offer, key, room, &mut stats.rules);
         }
     }
 
@@ -473,12 +482,20 @@ impl Live {
             used_up = offer.offer_to_open_runs(&mut state.runs, list, send);
         }
         let mut starts = if used_up { None } else { offer.starts() };
+        let row = if starts.is_some() && self.room.is_tight(state.runs.len()) {
+            starts = starts.filter(|_| self.admit(rule, row, event.time_ms));
+            self.tables[rule.key.index()].find(key.hash, key.bytes)
+        } else {
+            row
+        };
+        let state = &mut self.rules[rule.id.index()];
+        let table = &mut self.tables[rule.key.index()];
         let row = if let Some(first) = starts {
             let row = row.unwrap_or_else(|| table.insert(key.hash, key.bytes));
             let list = table.list_mut(row, rule.id);
-            if list.len() < self.limits.open_runs_per_key
-                || nfa::make_room(&mut state.runs, list, &self.limits, &mut stats.dropped)
-            {
+            let limits = &self.room.limits;
+            let dropped = &mut self.stats.rules[rule.id.index()].dropped;
+            if list.len() < limits.open_runs_per_key || nfa::make_room(&mut state.runs, list, limits, dropped) {
                 offer.start(&mut state.runs, row, list, first);
             } else {
                 starts = None;

@@ -105,6 +105,11 @@ impl<T> Keyed<T> {
         Some(self.take(self.oldest).value)
     }
 
+    /// Takes the row that was longest untouched.
+    pub(super) fn take_oldest(&mut self) -> Option<T> {
+        (self.oldest != NONE).then(|| self.take(self.oldest).value)
+    }
+
     fn find(&self, hash: u64, key: &[u8]) -> Option<Row> {
         self.index.find(hash, |row| self.entry(*row).key.as_bytes() == key).copied()
     }

@@ -7,17 +7,21 @@ use std::collections::VecDeque;
 
 use crate::engine::completed::Completed;
 use crate::engine::keyed::Keyed;
-use crate::engine::limits::{Dropped, Limit, Limits, WhenFull};
+use crate::engine::limits::{Dropped, Footprint, Limit, Room, WhenFull};
 use crate::engine::nfa::Offer;
 use crate::engine::past::KeyAt;
-use crate::engine::record::{Record, Records, Taken};
+use crate::engine::record::{self, Record, Records, Taken};
 use crate::engine::runs::Trail;
 use crate::engine::unordered;
-use crate::program::StepId;
+use crate::program::{Rule, StepId};
 
 /// The kept events of all keys.
 #[derive(Debug, Default)]
-pub(super) struct Pairs(Keyed<Sides>);
+pub(super) struct Pairs {
+    rows: Keyed<Sides>,
+    /// How many events are kept.
+    kept: usize,
+}
 
 /// The kept events of a key.
 #[derive(Debug, Default)]
@@ -32,17 +36,39 @@ impl Pairs {
 
     /// How many keys have kept events.
     pub(super) fn len(&self) -> usize {
-        self.0.len()
+        self.rows.len()
     }
 
     /// The time of the newest event of the key that was longest without one.
     pub(super) fn oldest_ms(&self) -> Option<i64> {
-        self.0.oldest_ms()
+        self.rows.oldest_ms()
     }
 
     /// Forgets up to `most` keys whose last event came before a time.
     pub(super) fn forget_before(&mut self, time_ms: i64, most: usize) {
-        self.0.forget_before(time_ms, most);
+        for _ in 0..most {
+            let Some(sides) = self.rows.take_before(time_ms) else { return };
+            self.kept -= sides.len();
+        }
+    }
+
+    /// Drops all that is kept of the key that was longest without an event. Gives how many events that were.
+    pub(super) fn drop_oldest(&mut self) -> usize {
+        let mut dropped = 0;
+        // A key of which everything has passed is no more than a row.
+        while dropped == 0
+            && let Some(sides) = self.rows.take_oldest()
+        {
+            dropped = sides.len();
+        }
+        self.kept -= dropped;
+        dropped
+    }
+
+    /// What is kept.
+    pub(super) fn footprint(&self, rule: &Rule) -> Footprint {
+        let event_bytes = rule.steps.iter().map(record::usual_bytes).max().unwrap_or_default();
+        Footprint::of(self.len(), Self::ROW_BYTES, self.kept, event_bytes)
     }
 
     /// Joins an event with what is kept of its key, and keeps it. Gives what was dropped for it, or instead of which.
@@ -50,7 +76,7 @@ impl Pairs {
         &mut self,
         offer: &mut Offer<'_>,
         key: KeyAt<'_>,
-        limits: &Limits,
+        room: &Room,
         mut completed: impl FnMut(Completed<'_>),
     ) -> Dropped {
         let (rule, now_ms) = (offer.rule, offer.event.time_ms);
@@ -62,7 +88,12 @@ impl Pairs {
         if takes == [false, false] {
             return dropped;
         }
-        let sides = self.0.touch(key.hash, key.bytes, now_ms, Sides::default);
+        let keeps = !room.is_tight(self.kept) || self.admit(key, oldest_ms, room, &mut dropped);
+        if !keeps && self.rows.get(key.hash, key.bytes).is_none() {
+            return dropped;
+        }
+        let sides = self.rows.touch(key.hash, key.bytes, now_ms, Sides::default);
+        let before = sides.len();
         sides.0.iter_mut().for_each(|kept| forget(kept, oldest_ms));
         for (side, other) in [(LEFT, RIGHT), (RIGHT, LEFT)] {
             if takes[side.index()] {
@@ -71,11 +102,27 @@ impl Pairs {
         }
         for side in [LEFT, RIGHT] {
             let kept = &mut sides.0[side.index()];
-            if takes[side.index()] && has_room(kept, limits, &mut dropped) {
+            if keeps && takes[side.index()] && has_room(kept, room, &mut dropped) {
                 kept.push_back(Record::from(&*offer.made(side)));
             }
         }
+        self.kept = self.kept + sides.len() - before;
         dropped
+    }
+
+    /// Whether an event may be kept beside those of all keys.
+    #[cold]
+    fn admit(&mut self, key: KeyAt<'_>, oldest_ms: i64, room: &Room, dropped: &mut Dropped) -> bool {
+        self.forget_before(oldest_ms, usize::MAX);
+        let is_new_key = self.rows.get(key.hash, key.bytes).is_none();
+        room.admit(is_new_key, self.kept, dropped, || self.drop_oldest())
+    }
+}
+
+impl Sides {
+    /// How many events are kept.
+    fn len(&self) -> usize {
+        self.0.iter().map(VecDeque::len).sum()
     }
 }
 
@@ -94,12 +141,12 @@ fn join(offer: &mut Offer<'_>, side: StepId, kept: &VecDeque<Record>, completed:
 
 /// Whether one more event may be kept of a side: where there are as many as may be, the oldest of them goes or the new
 /// one is not kept.
-fn has_room(kept: &mut VecDeque<Record>, limits: &Limits, dropped: &mut Dropped) -> bool {
-    if kept.len() < limits.open_runs_per_key {
+fn has_room(kept: &mut VecDeque<Record>, room: &Room, dropped: &mut Dropped) -> bool {
+    if kept.len() < room.limits.open_runs_per_key {
         return true;
     }
     dropped.count(Limit::OpenRunsPerKey, 1);
-    limits.when_full == WhenFull::DropOldest && kept.pop_front().is_some()
+    room.limits.when_full == WhenFull::DropOldest && kept.pop_front().is_some()
 }
 
 fn forget(kept: &mut VecDeque<Record>, oldest_ms: i64) {

@@ -89,13 +89,15 @@ pub(super) struct Runs {
     moving: Ends,
     /// Runs that wait for a final `then no`, by the end of their wait.
     waiting: Ends,
+    /// How many events the runs of one key share, of all keys.
+    shared: usize,
     /// How runs ended, where somebody asked.
     history: Option<Vec<PastRun>>,
 }
 
 impl Default for Runs {
     fn default() -> Self {
-        Runs { rows: Vec::new(), free: Vec::new(), moving: EMPTY, waiting: EMPTY, history: None }
+        Runs { rows: Vec::new(), free: Vec::new(), moving: EMPTY, waiting: EMPTY, shared: 0, history: None }
     }
 }
 
@@ -184,9 +186,32 @@ impl Runs {
         let run = self.rows[row as usize].take().expect("lists hold only open runs");
         let mut shared = &mut list.shared;
         while let Some(list) = shared {
-            list.release(run.own.as_bytes());
+            self.shared -= list.release(run.own.as_bytes());
             shared = &mut list.next;
         }
+    }
+
+    /// The runs of a key share one event more.
+    #[inline]
+    pub(super) fn share(&mut self, is_new: bool) {
+        self.shared += usize::from(is_new);
+    }
+
+    /// How many events runs share.
+    pub(super) fn shared(&self) -> usize {
+        self.shared
+    }
+
+    /// The run that started first, of those that move on and of those that wait each the one that ends first, and when
+    /// it started.
+    pub(super) fn oldest(&self, rule: RuleId, keys: &KeyTable) -> Option<(i64, Row)> {
+        let heads = [self.moving.first, self.waiting.first].into_iter().filter(|row| *row != NONE);
+        let start_ms = |row: Row| {
+            let run = self.get(row);
+            let list = keys.list(run.key, rule).expect("an open run is in its key's list");
+            run.trail(&list.shared).start_ms()
+        };
+        heads.map(|row| (start_ms(row), row)).min_by_key(|(start_ms, _)| *start_ms)
     }
 
     /// The waiting run whose time ends first, if it ends before the watermark.
@@ -284,23 +309,26 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    /// Adds an event, unless it is the last one already: several runs take it.
-    pub(super) fn push(&mut self, made: &[u8]) {
+    /// Adds an event, unless it is the last one already: several runs take it. Says whether it did.
+    pub(super) fn push(&mut self, made: &[u8]) -> bool {
         let is_there = self.entries.back().is_some_and(|(last, _)| **last == *made);
         if !is_there {
             self.entries.push_back((Record::from(made), 0));
         }
+        !is_there
     }
 
-    /// A run begins with this event. Gives the event's number.
-    pub(super) fn begin(&mut self, made: &[u8]) -> u64 {
-        self.push(made);
+    /// A run begins with this event. Gives the event's number, and whether it was not there yet.
+    pub(super) fn begin(&mut self, made: &[u8]) -> (u64, bool) {
+        let is_new = self.push(made);
         let (_, begins) = self.entries.back_mut().expect("just pushed");
         *begins += 1;
-        self.base + self.entries.len() as u64 - 1
+        (self.base + self.entries.len() as u64 - 1, is_new)
     }
 
-    fn release(&mut self, own: &[u8]) {
+    /// A run with these records ends. Gives how many events nobody needs any more.
+    fn release(&mut self, own: &[u8]) -> usize {
+        let before = self.entries.len();
         for entry in record::entries_of(own, self.step) {
             if let Entry::Span(span) = entry {
                 let at = self.index(span.from);
@@ -311,6 +339,7 @@ impl Shared {
             self.entries.pop_front();
             self.base += 1;
         }
+        before - self.entries.len()
     }
 
     fn index(&self, number: u64) -> usize {

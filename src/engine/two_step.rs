@@ -17,14 +17,14 @@ use crate::engine::completed::Completed;
 use crate::engine::crowd::Crowd;
 use crate::engine::eval;
 use crate::engine::keys::{Keys, NONE, Row};
-use crate::engine::limits::{Limit, Limits, WhenFull};
+use crate::engine::limits::{Footprint, Limit, Limits, Room, WhenFull};
 use crate::engine::nfa::Offer;
 use crate::engine::past::KeyAt;
 use crate::engine::record::{self, Records, Taken};
 use crate::engine::runs::Trail;
 use crate::engine::stats::RuleStats;
 use crate::event::Value;
-use crate::program::{CaptureId, Comparison, Program, Second, StepId, TwoStep};
+use crate::program::{CaptureId, Comparison, Program, Rule, Second, StepId, TwoStep};
 
 const FIRST: StepId = StepId(0);
 const SECOND: StepId = StepId(1);
@@ -185,14 +185,20 @@ impl TwoSteps {
         two_step: &TwoStep,
         offer: &Offer<'_>,
         key: KeyAt<'_>,
-        limits: &Limits,
+        room: &Room,
         stats: &mut [RuleStats],
     ) {
-        let key_row = self.keys.find(key.hash, key.bytes);
+        let mut key_row = self.keys.find(key.hash, key.bytes);
         let mut done = Done::default();
-        if let Some(row) = key_row.filter(|row| self.keys.get(*row).open as usize >= limits.open_runs_per_key) {
-            let Some(refused) = self.make_room(two_step, row, limits, stats) else { return };
+        if let Some(row) = key_row.filter(|row| self.keys.get(*row).open as usize >= room.limits.open_runs_per_key) {
+            let Some(refused) = self.make_room(two_step, row, &room.limits, stats) else { return };
             done = refused;
+        }
+        if room.is_tight(self.open) {
+            if !self.admit(two_step, key_row.is_none(), room, stats) {
+                return;
+            }
+            key_row = self.keys.find(key.hash, key.bytes);
         }
         let made = record::make(offer.rule, FIRST, offer.event, offer.arrival());
         let key_row = key_row.unwrap_or_else(|| self.keys.insert(key.hash, key.bytes));
@@ -200,6 +206,48 @@ impl TwoSteps {
         first.insert(&made);
         let done = (done.len() > 0).then(|| Box::new(done));
         self.add(two_step, Open { key: key_row, after: NONE, done, first });
+    }
+
+    /// Whether a run may start beside those of all keys. Of a key that has made room for it nothing may be left.
+    #[cold]
+    fn admit(&mut self, two_step: &TwoStep, is_new_key: bool, room: &Room, stats: &mut [RuleStats]) -> bool {
+        if let Some(limit) = room.refuses(is_new_key, self.open) {
+            for member in &two_step.members {
+                stats[member.rule.index()].dropped.count(limit, 1);
+            }
+            return false;
+        }
+        while self.open >= room.limits.open_runs_per_rule && self.drop_oldest(two_step, Limit::OpenRunsPerRule, stats) {
+        }
+        true
+    }
+
+    /// When the run started that is the oldest of all keys.
+    pub(super) fn oldest_ms(&self) -> Option<i64> {
+        self.runs.iter().find(|run| run.key != NONE).map(start_ms)
+    }
+
+    /// Drops the run that started first, of all keys. It is counted for the rules for which it was open.
+    pub(super) fn drop_oldest(&mut self, two_step: &TwoStep, limit: Limit, stats: &mut [RuleStats]) -> bool {
+        while let Some(front) = self.runs.pop_front() {
+            let row = self.base;
+            self.base = self.base.wrapping_add(1);
+            self.oldest_ms = self.runs.front().map_or(i64::MAX, start_ms);
+            if front.key != NONE {
+                let open = two_step.members.iter().enumerate().filter(|(place, _)| !front.is_done(*place));
+                open.for_each(|(_, member)| stats[member.rule.index()].dropped.count(limit, 1));
+                self.end_for_all(two_step, row, &front);
+                self.tidy(front.key);
+                return true;
+            }
+        }
+        false
+    }
+
+    /// What runs hold; `rule` is one of those that run together.
+    pub(super) fn footprint(&self, rule: &Rule) -> Footprint {
+        let run_bytes = RUN_BYTES + record::spilled_bytes(record::usual_bytes(&rule.steps[FIRST.index()]));
+        Footprint::of(self.keys(), KEY_BYTES, self.runs.len(), run_bytes)
     }
 
     /// Puts a run at the end of the queue and of its chain.

@@ -387,6 +387,7 @@ fn limits(case: &Case) -> Limits {
     case.cap.map_or(Limits::NONE, |cap| Limits {
         open_runs_per_key: cap.open_runs_per_key,
         when_full: if cap.drop_new { WhenFull::DropNew } else { WhenFull::DropOldest },
+        ..Limits::NONE
     })
 }
 
