@@ -32,6 +32,8 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "schema",
             "diagnostic",
             "program::Severity",
+            "engine::Limits",
+            "engine::WhenFull",
             "sink::EmailSettings",
             "telemetry::check_filter",
         ],

@@ -10,6 +10,7 @@ use crate::alert::{Alert, AlertEvent, AlertRecord};
 use crate::cli::feed::{ABOUT_TOPICS, Asked, Opened, Topics};
 use crate::cli::input::Input;
 use crate::cli::{Exit, output};
+use crate::engine::Limit;
 use crate::event::Sources;
 use crate::program::Program;
 use crate::replay::{self, Observer, Refused, Summary};
@@ -134,6 +135,14 @@ impl Printer {
         for (rule, stats) in program.rules.iter().zip(&summary.stats.rules) {
             if stats.missing_key > 0 {
                 output::complain(format_args!("{}: {} events without its key", rule.name, stats.missing_key));
+            }
+            for limit in Limit::ALL.into_iter().filter(|limit| stats.dropped.by(*limit) > 0) {
+                output::complain(format_args!(
+                    "{}: {} open runs dropped, or not begun: {} was reached, so alerts may be missing",
+                    rule.name,
+                    stats.dropped.by(limit),
+                    limit.setting(),
+                ));
             }
             if stats.suppressed > 0 {
                 output::complain(format_args!(

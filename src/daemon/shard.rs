@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use crate::alert::Alert;
 use crate::daemon::offsets::Mark;
-use crate::engine::{Admission, InputSettings, Stats, Stream};
+use crate::engine::{Admission, InputSettings, Limits, Stats, Stream};
 use crate::event::Event;
 use crate::program::{Program, Rows, TableId};
 
@@ -223,6 +223,11 @@ impl Shard {
     pub(super) fn take_alerts(&mut self) -> std::vec::Drain<'_, Alert> {
         self.changed |= !self.alerts.is_empty();
         self.alerts.drain(..)
+    }
+
+    /// From now on no more than this is open.
+    pub(super) fn set_limits(&mut self, limits: Limits) {
+        self.stream.set_limits(limits);
     }
 
     /// From now on a list or table has these rows.
