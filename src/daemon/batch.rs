@@ -108,7 +108,9 @@ mod tests {
             record(1, 10, None, None),
         ];
         let mut batch = Batch::default();
-        records.into_iter().for_each(|record| batch.push(record));
+        for record in records {
+            batch.push(record);
+        }
         assert_eq!(batch.iter().collect::<Vec<_>>(), records);
         assert_eq!((batch.last_offset(0), batch.last_offset(1), batch.last_offset(2)), (Some(5), Some(10), None));
         batch.clear();

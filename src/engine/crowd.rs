@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use crate::engine::keys::Row;
+use crate::engine::slab::Row;
 
 /// The runs of a key, and what is open for each rule.
 #[derive(Debug)]

@@ -5,15 +5,15 @@
 
 use hashbrown::HashTable;
 
-use crate::engine::keys::{INDEX_BYTES, NONE, Row};
+use crate::engine::keys::INDEX_BYTES;
+use crate::engine::slab::{NONE, Row, Slab};
 use crate::event::Key;
 
 /// Rows by key, in the order in which they were last touched.
 #[derive(Debug)]
 pub(super) struct Keyed<T> {
     index: HashTable<Row>,
-    rows: Vec<Option<Entry<T>>>,
-    free: Vec<Row>,
+    rows: Slab<Entry<T>>,
     oldest: Row,
     newest: Row,
 }
@@ -30,13 +30,13 @@ struct Entry<T> {
 
 impl<T> Default for Keyed<T> {
     fn default() -> Self {
-        Keyed { index: HashTable::new(), rows: Vec::new(), free: Vec::new(), oldest: NONE, newest: NONE }
+        Keyed { index: HashTable::new(), rows: Slab::default(), oldest: NONE, newest: NONE }
     }
 }
 
 impl<T> Keyed<T> {
     /// A row with its place in the index, in bytes.
-    pub(super) const ROW_BYTES: usize = size_of::<Option<Entry<T>>>() + INDEX_BYTES;
+    pub(super) const ROW_BYTES: usize = Slab::<Entry<T>>::ROW_BYTES + INDEX_BYTES;
 
     /// How many keys have a row.
     pub(super) fn len(&self) -> usize {
@@ -116,16 +116,10 @@ impl<T> Keyed<T> {
 
     fn insert(&mut self, hash: u64, key: &[u8], value: T) -> Row {
         let key = Key::from_bytes(key);
-        let made = Some(Entry { key, hash, touched_ms: i64::MIN, before: NONE, after: NONE, value });
-        let row = if let Some(row) = self.free.pop() {
-            self.rows[row as usize] = made;
-            row
-        } else {
-            self.rows.push(made);
-            Row::try_from(self.rows.len() - 1).expect("memory ends before 2^32 keys")
-        };
+        let made = Entry { key, hash, touched_ms: i64::MIN, before: NONE, after: NONE, value };
+        let row = self.rows.insert(made);
         let rows = &self.rows;
-        self.index.insert_unique(hash, row, |row| rows[*row as usize].as_ref().expect("indexed rows are there").hash);
+        self.index.insert_unique(hash, row, |row| rows.get(*row).hash);
         row
     }
 
@@ -135,8 +129,7 @@ impl<T> Keyed<T> {
         if let Ok(entry) = self.index.find_entry(hash, |other| *other == row) {
             entry.remove();
         }
-        self.free.push(row);
-        self.rows[row as usize].take().expect("indexed rows are there")
+        self.rows.remove(row)
     }
 
     fn unlink(&mut self, row: Row) {
@@ -164,11 +157,11 @@ impl<T> Keyed<T> {
     }
 
     fn entry(&self, row: Row) -> &Entry<T> {
-        self.rows[row as usize].as_ref().expect("indexed rows are there")
+        self.rows.get(row)
     }
 
     fn entry_mut(&mut self, row: Row) -> &mut Entry<T> {
-        self.rows[row as usize].as_mut().expect("indexed rows are there")
+        self.rows.get_mut(row)
     }
 }
 

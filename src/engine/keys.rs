@@ -2,11 +2,8 @@
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 
+use crate::engine::slab::{Row, Slab};
 use crate::event::Key;
-
-/// A row number; `NONE` is no row.
-pub(super) type Row = u32;
-pub(super) const NONE: Row = u32::MAX;
 
 /// A row's place in the index by key, in bytes: its number and a byte of its hash.
 pub(super) const INDEX_BYTES: usize = size_of::<Row>() + 1;
@@ -16,12 +13,10 @@ pub(super) const INDEX_BYTES: usize = size_of::<Row>() + 1;
 pub(super) struct Keys<T> {
     hasher: DefaultHashBuilder,
     index: HashTable<Row>,
-    rows: Vec<KeyRow<T>>,
-    free: Vec<Row>,
+    rows: Slab<KeyRow<T>>,
 }
 
-/// The row of a key; that of a key that was forgotten is free and holds nothing.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct KeyRow<T> {
     key: Key,
     value: T,
@@ -29,11 +24,11 @@ struct KeyRow<T> {
 
 impl<T: Default> Keys<T> {
     /// A row with its place in the index, in bytes.
-    pub(super) const ROW_BYTES: usize = size_of::<KeyRow<T>>() + INDEX_BYTES;
+    pub(super) const ROW_BYTES: usize = Slab::<KeyRow<T>>::ROW_BYTES + INDEX_BYTES;
 
     /// No rows yet; keys are hashed in this way.
     pub(super) fn new(hasher: DefaultHashBuilder) -> Keys<T> {
-        Keys { hasher, index: HashTable::new(), rows: Vec::new(), free: Vec::new() }
+        Keys { hasher, index: HashTable::new(), rows: Slab::default() }
     }
 
     /// The row of a key.
@@ -45,16 +40,9 @@ impl<T: Default> Keys<T> {
     /// A row for a key that has none.
     pub(super) fn insert(&mut self, hash: u64, key: &[u8]) -> Row {
         debug_assert!(self.find(hash, key).is_none(), "a key has one row");
-        let made = KeyRow { key: Key::from_bytes(key), value: T::default() };
-        let row = if let Some(row) = self.free.pop() {
-            self.rows[row as usize] = made;
-            row
-        } else {
-            self.rows.push(made);
-            Row::try_from(self.rows.len() - 1).expect("memory ends before 2^32 keys")
-        };
+        let row = self.rows.insert(KeyRow { key: Key::from_bytes(key), value: T::default() });
         let Keys { hasher, index, rows, .. } = self;
-        index.insert_unique(hash, row, |row| Key::hash_of(rows[*row as usize].key.as_bytes(), hasher));
+        index.insert_unique(hash, row, |row| Key::hash_of(rows.get(*row).key.as_bytes(), hasher));
         row
     }
 
@@ -64,26 +52,25 @@ impl<T: Default> Keys<T> {
         if let Ok(entry) = self.index.find_entry(hash, |other| *other == row) {
             entry.remove();
         }
-        self.rows[row as usize] = KeyRow::default();
-        self.free.push(row);
+        self.rows.remove(row);
     }
 
     /// The key of a row.
     #[inline]
     pub(super) fn key(&self, row: Row) -> &Key {
-        &self.rows[row as usize].key
+        &self.rows.get(row).key
     }
 
     /// What a row holds.
     #[inline]
     pub(super) fn get(&self, row: Row) -> &T {
-        &self.rows[row as usize].value
+        &self.rows.get(row).value
     }
 
     /// What a row holds, to be changed.
     #[inline]
     pub(super) fn get_mut(&mut self, row: Row) -> &mut T {
-        &mut self.rows[row as usize].value
+        &mut self.rows.get_mut(row).value
     }
 
     /// How many keys have a row.

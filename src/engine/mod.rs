@@ -21,6 +21,7 @@
 //! - `measures`  measures, with `panes` for windows of time;
 //! - `completed` a completed match; `pending` an alert that other rules are to see;
 //! - `keys`      rows of keys that have something open;
+//! - `slab`      rows that keep their number, in `chunks` that are never moved;
 //! - `runs`      where runs are kept, with their orders by key, by age and by deadline; `record` what they keep of an
 //!   event;
 //! - `eval`      conditions and values;
@@ -40,6 +41,7 @@
 //! with the events and the watermark. State is owned by the caller's [`Stream`] and moves between threads with it.
 
 mod candidates;
+mod chunks;
 mod compare;
 mod completed;
 mod crowd;
@@ -74,6 +76,7 @@ mod runs;
 mod sequence;
 mod sessions;
 mod sizes;
+mod slab;
 mod sliding;
 mod stats;
 mod stream;

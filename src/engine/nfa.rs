@@ -7,13 +7,13 @@
 use crate::engine::completed::Completed;
 use crate::engine::eval::{self, Context};
 use crate::engine::history::Ended;
-use crate::engine::keys::{NONE, Row};
 use crate::engine::limits::{Dropped, Limit, Limits, WhenFull};
 use crate::engine::lookups::Tables;
 use crate::engine::memo::Memo;
 use crate::engine::past::Past;
 use crate::engine::record::{self, Made, Span};
 use crate::engine::runs::{KeyTable, Run, RunList, Runs, Trail};
+use crate::engine::slab::{NONE, Row};
 use crate::engine::trace::{self, Asked, Judged, Seen, Traced};
 use crate::engine::unordered;
 use crate::event::Event;

@@ -13,8 +13,9 @@ use std::collections::VecDeque;
 use smallvec::SmallVec;
 
 use crate::engine::history::{Ended, PastRun};
-use crate::engine::keys::{Keys, NONE, Row};
+use crate::engine::keys::Keys;
 use crate::engine::record::{self, Entry, Record, Records, Span, Taken};
+use crate::engine::slab::{NONE, Row, Slab};
 use crate::program::{RuleId, StepId};
 
 /// An open run, in bytes; the place of its first event is in it.
@@ -83,8 +84,7 @@ const EMPTY: Ends = Ends { first: NONE, last: NONE };
 /// All runs of one rule.
 #[derive(Debug)]
 pub(super) struct Runs {
-    rows: Vec<Option<Run>>,
-    free: Vec<Row>,
+    rows: Slab<Run>,
     /// Runs in positive steps, by the end of their `within`.
     moving: Ends,
     /// Runs that wait for a final `then no`, by the end of their wait.
@@ -97,24 +97,24 @@ pub(super) struct Runs {
 
 impl Default for Runs {
     fn default() -> Self {
-        Runs { rows: Vec::new(), free: Vec::new(), moving: EMPTY, waiting: EMPTY, shared: 0, history: None }
+        Runs { rows: Slab::default(), moving: EMPTY, waiting: EMPTY, shared: 0, history: None }
     }
 }
 
 impl Runs {
     /// How many runs are open.
     pub(super) fn len(&self) -> usize {
-        self.rows.len() - self.free.len()
+        self.rows.len()
     }
 
     /// A run.
     pub(super) fn get(&self, row: Row) -> &Run {
-        self.rows[row as usize].as_ref().expect("lists hold only open runs")
+        self.rows.get(row)
     }
 
     /// A run, to be changed.
     pub(super) fn get_mut(&mut self, row: Row) -> &mut Run {
-        self.rows[row as usize].as_mut().expect("lists hold only open runs")
+        self.rows.get_mut(row)
     }
 
     /// The next younger run of the same key.
@@ -124,13 +124,7 @@ impl Runs {
 
     /// Opens a run, the youngest of its key.
     pub(super) fn open(&mut self, run: Run, list: &mut RunList) -> Row {
-        let row = if let Some(row) = self.free.pop() {
-            self.rows[row as usize] = Some(run);
-            row
-        } else {
-            self.rows.push(Some(run));
-            Row::try_from(self.rows.len() - 1).expect("memory ends before 2^32 runs")
-        };
+        let row = self.rows.insert(run);
         self.get_mut(row).by_key = Links { before: list.last, after: NONE };
         if list.last == NONE {
             list.first = row;
@@ -160,8 +154,7 @@ impl Runs {
     /// How runs ended, and how far the open ones are, whose keys are in this table.
     pub(super) fn history(&self, rule: RuleId, keys: &KeyTable) -> Vec<PastRun> {
         let shared = |run: &Run| keys.list(run.key, rule).map_or(&None, |list| &list.shared);
-        let open = self.rows.iter().flatten();
-        let open = open.map(|run| PastRun::new(run, shared(run), Ended::StillOpen));
+        let open = self.rows.iter().map(|run| PastRun::new(run, shared(run), Ended::StillOpen));
         self.history.iter().flatten().copied().chain(open).collect()
     }
 
@@ -182,8 +175,7 @@ impl Runs {
             after => self.get_mut(after).by_key.before = before,
         }
         list.open -= 1;
-        self.free.push(row);
-        let run = self.rows[row as usize].take().expect("lists hold only open runs");
+        let run = self.rows.remove(row);
         let mut shared = &mut list.shared;
         while let Some(list) = shared {
             self.shared -= list.release(run.own.as_bytes());

@@ -6,22 +6,24 @@
 //! in its turn, or when more are over than open.
 
 use std::cmp::Ordering;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use hashbrown::{DefaultHashBuilder, HashMap};
 use smallvec::{SmallVec, smallvec};
 
+use crate::engine::chunks::Chunks;
 use crate::engine::compare;
 use crate::engine::completed::Completed;
 use crate::engine::crowd::Crowd;
 use crate::engine::eval;
-use crate::engine::keys::{Keys, NONE, Row};
+use crate::engine::keys::Keys;
 use crate::engine::limits::{Footprint, Limit, Limits, Room, WhenFull};
 use crate::engine::nfa::Offer;
 use crate::engine::past::KeyAt;
 use crate::engine::record::{self, Records, Taken};
 use crate::engine::runs::Trail;
+use crate::engine::slab::{NONE, Row};
 use crate::engine::stats::RuleStats;
 use crate::event::Value;
 use crate::program::{CaptureId, Comparison, Program, Rule, Second, StepId, TwoStep};
@@ -30,7 +32,7 @@ const FIRST: StepId = StepId(0);
 const SECOND: StepId = StepId(1);
 
 /// An open run; one that is over has no key.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Open {
     key: Row,
     /// The next younger run of its chain.
@@ -39,6 +41,13 @@ struct Open {
     done: Option<Box<Done>>,
     /// The record of the first event.
     first: Records,
+}
+
+impl Default for Open {
+    /// A run of nobody.
+    fn default() -> Self {
+        Open { key: NONE, after: NONE, done: None, first: Records::default() }
+    }
 }
 
 /// Rules that a run is over for: a bit for each, by its place.
@@ -103,7 +112,7 @@ pub(super) struct TwoSteps {
     within_ms: i64,
     keys: Keys<Chains>,
     /// The runs in order of start. A run's row is its number, counted on and wrapped; `base` is that of the front.
-    runs: VecDeque<Open>,
+    runs: Chunks<Open>,
     base: Row,
     /// When the front run started.
     oldest_ms: i64,
@@ -127,7 +136,7 @@ impl TwoSteps {
         TwoSteps {
             within_ms,
             keys: Keys::new(hasher),
-            runs: VecDeque::new(),
+            runs: Chunks::default(),
             base: 0,
             oldest_ms: i64::MAX,
             open: 0,
@@ -274,13 +283,13 @@ impl TwoSteps {
 
     /// Puts a run at the end of the queue. Gives its row.
     fn push(&mut self, run: Open) -> Row {
-        let length = |runs: &VecDeque<Open>| Row::try_from(runs.len()).expect("memory ends before 2^32 runs");
+        let length = |runs: &Chunks<Open>| Row::try_from(runs.len()).expect("memory ends before 2^32 runs");
         if self.base.wrapping_add(length(&self.runs)) == NONE {
             // The row that stands for none is passed over.
-            self.runs.push_back(Open { key: NONE, ..Open::default() });
+            self.runs.push(Open::default());
         }
         let row = self.base.wrapping_add(length(&self.runs));
-        self.runs.push_back(run);
+        self.runs.push(run);
         row
     }
 
@@ -390,7 +399,7 @@ impl TwoSteps {
             return;
         }
         let after = run.after;
-        let ended = std::mem::replace(run, Open { key: NONE, after, ..Open::default() });
+        let ended = std::mem::replace(run, Open { after, ..Open::default() });
         self.unchain(two_step, row, &ended);
     }
 
@@ -401,24 +410,25 @@ impl TwoSteps {
 
     /// Whether a run of a key is over for all rules.
     fn is_over(&self, key_row: Row, row: Row) -> bool {
-        let run = self.runs.get(row.wrapping_sub(self.base) as usize);
-        run.is_none_or(|run| run.key != key_row)
+        let at = row.wrapping_sub(self.base) as usize;
+        at >= self.runs.len() || self.runs[at].key != key_row
     }
 
     /// Lets go of the rows of runs that are over.
     #[cold]
     fn compact(&mut self, two_step: &TwoStep) {
         let mut runs = std::mem::take(&mut self.runs);
-        runs.retain(|run| run.key != NONE);
-        for run in &runs {
+        for run in runs.iter().filter(|run| run.key != NONE) {
             *self.keys.get_mut(run.key) = Chains::default();
         }
         self.open = 0;
         self.oldest_ms = i64::MAX;
         // They are made again where they are asked for: rows have new numbers.
         self.crowds.clear();
-        for run in runs {
-            self.add(two_step, Open { after: NONE, ..run });
+        while let Some(run) = runs.pop_front() {
+            if run.key != NONE {
+                self.add(two_step, Open { after: NONE, ..run });
+            }
         }
     }
 

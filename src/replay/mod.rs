@@ -105,7 +105,7 @@ pub trait Observer {
 }
 
 /// How many events are judged before alerts are put in order and handed on.
-const BATCH: usize = 4_096;
+const BATCH: usize = 1_024;
 
 /// Replays files, merged by time; at equal times the order of the files, and within a file the order of its lines.
 pub fn replay(

@@ -20,7 +20,7 @@ use crate::replay::{BATCH, Feed, Observer, Refused, Summary, prepare};
 use crate::source::{FileReader, Line, Progress};
 
 /// How many batches may be under way for each worker: enough that none waits, few enough that memory stays small.
-const UNDER_WAY: usize = 3;
+const UNDER_WAY: usize = 2;
 
 enum Job {
     /// Lines to be decoded.
@@ -37,12 +37,16 @@ struct Lines {
     bytes: Vec<u8>,
     /// The number of each line, and where it ends in the bytes.
     ends: Vec<(u64, usize)>,
+    /// Events of old, to be decoded into.
+    spent: Vec<Event>,
 }
 
 #[derive(Default)]
 struct Decoded {
     events: Vec<Event>,
     refused: Vec<Refused>,
+    /// What they were decoded from.
+    lines: Lines,
     progress: Progress,
 }
 
@@ -86,6 +90,8 @@ pub(super) fn replay(
             order: AlertOrder::default(),
             summary: Summary::default(),
             judging: VecDeque::new(),
+            spent: Vec::new(),
+            empty: Vec::new(),
         };
         conductor.run(end, observer)
     })
@@ -110,6 +116,8 @@ fn work(
                 for event in events.iter() {
                     engine.on_event(event, &mut alerts);
                 }
+                // Whoever takes the answers takes the events back.
+                drop(events);
                 if let Some(watermark_ms) = watermark_ms {
                     engine.advance(watermark_ms, &mut alerts);
                 }
@@ -134,20 +142,23 @@ impl Lines {
         self.ends.push((line.number, self.bytes.len()));
     }
 
-    fn decode(&self, decoder: &mut Decoder) -> Decoded {
-        let mut decoded = Decoded { events: Vec::with_capacity(self.ends.len()), ..Decoded::default() };
-        let mut start = 0;
+    fn decode(mut self, decoder: &mut Decoder) -> Decoded {
+        let (mut events, mut refused) = (std::mem::take(&mut self.spent), Vec::new());
+        let (mut decoded, mut start) = (0, 0);
         for (number, end) in &self.ends {
-            let mut event = Event::default();
+            if decoded == events.len() {
+                events.push(Event::default());
+            }
             let bytes = &self.bytes[start..*end];
             let line = Line { number: *number, bytes, length: bytes.len() as u64 };
-            match decode(decoder, line, 0, &mut event) {
-                Ok(()) => decoded.events.push(event),
-                Err(error) => decoded.refused.push(refused(0, *number, error)),
+            match decode(decoder, line, 0, &mut events[decoded]) {
+                Ok(()) => decoded += 1,
+                Err(error) => refused.push(self::refused(0, *number, error)),
             }
             start = *end;
         }
-        decoded
+        events.truncate(decoded);
+        Decoded { events, refused, lines: self, progress: Progress::default() }
     }
 }
 
@@ -157,17 +168,21 @@ struct LineBatches {
     asked: VecDeque<(usize, Progress)>,
     next_worker: usize,
     has_ended: bool,
+    /// Lines that are decoded, to be read into.
+    read: Vec<Lines>,
 }
 
 impl LineBatches {
     fn new(reader: FileReader) -> LineBatches {
-        LineBatches { reader, asked: VecDeque::new(), next_worker: 0, has_ended: false }
+        LineBatches { reader, asked: VecDeque::new(), next_worker: 0, has_ended: false, read: Vec::new() }
     }
 
-    /// The next batch in order of arrival; none at the end.
-    fn next(&mut self, workers: &[Worker]) -> anyhow::Result<Option<Decoded>> {
+    /// The next batch in order of arrival; none at the end. `spent` gives events of old to decode into.
+    fn next(&mut self, workers: &[Worker], spent: &mut Vec<Vec<Event>>) -> anyhow::Result<Option<Decoded>> {
         while !self.has_ended && self.asked.len() < UNDER_WAY * workers.len() {
-            let lines = read_lines(&mut self.reader)?;
+            let mut lines = self.read.pop().unwrap_or_default();
+            read_lines(&mut self.reader, &mut lines)?;
+            lines.spent = spent.pop().unwrap_or_default();
             self.has_ended = lines.ends.is_empty();
             if !self.has_ended {
                 workers[self.next_worker].jobs.send(Job::Decode(lines))?;
@@ -180,13 +195,14 @@ impl LineBatches {
     }
 }
 
-fn read_lines(reader: &mut FileReader) -> anyhow::Result<Lines> {
-    let mut lines = Lines::default();
+fn read_lines(reader: &mut FileReader, lines: &mut Lines) -> anyhow::Result<()> {
+    lines.bytes.clear();
+    lines.ends.clear();
     while lines.ends.len() < BATCH {
         let Some(line) = reader.next_line()? else { break };
         lines.push(line);
     }
-    Ok(lines)
+    Ok(())
 }
 
 /// The calling thread's side.
@@ -197,8 +213,12 @@ struct Conductor {
     workers: Vec<Worker>,
     order: AlertOrder,
     summary: Summary,
-    /// The watermark after each batch that the workers have not answered yet.
-    judging: VecDeque<Option<i64>>,
+    /// Each batch that the workers have not answered yet, and the watermark after it.
+    judging: VecDeque<(Arc<Vec<Event>>, Option<i64>)>,
+    /// Events that are judged.
+    spent: Vec<Vec<Event>>,
+    /// Memory for events.
+    empty: Vec<Vec<Event>>,
 }
 
 impl Conductor {
@@ -217,14 +237,17 @@ impl Conductor {
 
     /// Puts a batch in order of time and gives what is due to all workers. Returns false at the end.
     fn sequence(&mut self, observer: &mut dyn Observer) -> anyhow::Result<bool> {
-        let Conductor { feed, lines, workers, summary, .. } = self;
-        let mut ordered = Vec::with_capacity(BATCH);
+        let Conductor { feed, lines, workers, summary, spent, empty, .. } = self;
+        let mut ordered = empty.pop().unwrap_or_else(|| Vec::with_capacity(BATCH));
         let (more, refused, progress) = match lines {
             Some(lines) => {
-                let Some(decoded) = lines.next(workers)? else { return Ok(false) };
-                for mut event in decoded.events {
-                    feed.offer(&mut event, summary, |event| ordered.push(std::mem::take(event)));
+                let Some(mut decoded) = lines.next(workers, spent)? else { return Ok(false) };
+                for event in &mut decoded.events {
+                    feed.offer(event, summary, |event| ordered.push(std::mem::take(event)));
                 }
+                decoded.events.clear();
+                empty.push(decoded.events);
+                lines.read.push(decoded.lines);
                 (true, decoded.refused, decoded.progress)
             }
             None => {
@@ -246,15 +269,19 @@ impl Conductor {
         for worker in &self.workers {
             worker.jobs.send(Job::Judge(Arc::clone(&ordered), watermark_ms))?;
         }
-        self.judging.push_back(watermark_ms);
+        self.judging.push_back((ordered, watermark_ms));
         Ok(())
     }
 
     /// Takes the workers' answers for the oldest batch.
     fn collect(&mut self, observer: &mut dyn Observer) -> anyhow::Result<()> {
-        let Some(watermark_ms) = self.judging.pop_front() else { return Ok(()) };
+        let Some((events, watermark_ms)) = self.judging.pop_front() else { return Ok(()) };
         for worker in &self.workers {
             self.order.extend(worker.answers.recv()?.alerts);
+        }
+        // Where lines are decoded here, nobody decodes into them.
+        if self.lines.is_some() {
+            self.spent.extend(Arc::into_inner(events));
         }
         let ready = watermark_ms.map(|watermark_ms| self.order.release(watermark_ms)).unwrap_or_default();
         self.summary.hand_on(&ready, observer)

@@ -9,11 +9,11 @@ use std::collections::BinaryHeap;
 
 use super::{Live, RuleState, State};
 use crate::engine::held::Streaks;
-use crate::engine::keys::Row;
 use crate::engine::limits::{Footprint, Limit, WhenFull};
 use crate::engine::nfa;
 use crate::engine::record;
 use crate::engine::runs::{self, KeyTable, RunList};
+use crate::engine::slab::Row;
 use crate::engine::suppress::Suppressor;
 use crate::program::{Program, Rule, RuleId, Strategy, TwoStepId};
 
