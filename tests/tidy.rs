@@ -20,7 +20,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("program", &["event", "schema", "xml"]),
     ("lang", &["program", "schema", "event", "diagnostic"]),
     ("decode", &["event", "schema", "program"]),
-    ("alert", &["program", "event", "schema"]),
+    ("alert", &["program", "event", "schema", "decode::without_huge_numbers"]),
     ("engine", &["program", "event", "schema", "alert"]),
     ("secret", &[]),
     (
@@ -31,6 +31,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "event",
             "schema",
             "diagnostic",
+            "program::Evidence",
             "program::Severity",
             "engine::Limits",
             "engine::WhenFull",

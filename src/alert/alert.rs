@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::event::{EventId, Position, Value};
+use crate::event::{EventId, Position, Text, Value};
 use crate::program::Severity;
 use crate::schema::TypeId;
 
@@ -108,6 +108,9 @@ pub struct AlertEvent {
     pub position: Position,
     /// Dotted paths and values.
     pub fields: Vec<(Arc<str>, Value)>,
+    /// The whole event as its decoder took it, a JSON object, where that was asked for: see
+    /// [`Program::carry`](crate::program::Program::carry).
+    pub whole: Option<Text>,
 }
 
 /// The first 128 bits of a SHA-256.

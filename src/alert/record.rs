@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json, json};
 
-use crate::alert::{Alert, AlertEvent, Kind};
+use crate::alert::{Alert, AlertEvent, Kind, WholeEvent};
 use crate::event::Value;
 
 /// An alert on the wire.
@@ -79,6 +79,9 @@ pub struct EventRecord {
     pub source: Option<SourceRecord>,
     /// The fields that the rule read, by dotted path.
     pub fields: Map<String, Json>,
+    /// The whole event, where alerts carry it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event: Option<WholeEvent>,
 }
 
 /// A source position on the wire.
@@ -176,6 +179,7 @@ fn event_record(event: &AlertEvent, sources: &[String]) -> EventRecord {
         time: rfc3339(event.time_ms),
         source,
         fields: object(event.fields.iter().map(|(path, value)| (&**path, value))),
+        event: event.whole.as_deref().map(WholeEvent::new),
     }
 }
 

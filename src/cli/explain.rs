@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::bail;
 use clap::{Args, ValueEnum};
 
+use crate::cli::evidence::Evidence;
 use crate::cli::{Exit, output, rules};
 use crate::diagnostic::closest;
 use crate::engine;
@@ -27,6 +28,9 @@ pub(super) struct Arguments {
     /// Print only the states of the rule and what leads from one to the next
     #[arg(long, value_enum, value_name = "FORM")]
     graph: Option<Form>,
+    /// What alerts carry of each event that they matched: the bill says what it costs
+    #[arg(long, value_enum, value_name = "WHAT", default_value_t = Evidence::Fields)]
+    evidence: Evidence,
 }
 
 const EXAMPLES: &str = "\
@@ -53,7 +57,9 @@ const INDENT: usize = 14;
 
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     let Some(set) = rules::load(&arguments.rules)? else { return Ok(Exit::BadRules) };
-    let program = &set.checked.program;
+    let mut program = set.checked.program;
+    program.carry(arguments.evidence.into());
+    let program = &program;
     let name = &arguments.rule;
     let text = match (program.rule(name), program.measure(name), arguments.graph) {
         (Some(rule), _, None) => explanation(program, rule),

@@ -11,7 +11,7 @@ use crate::cli::input::{Input, duration};
 use crate::cli::{Exit, config, output, rules};
 use crate::config::{KafkaSettings, Settings, Sources};
 use crate::lang::ast::File;
-use crate::program::Program;
+use crate::program::{Evidence, Program};
 use crate::replay::{self, Feed, TopicRange};
 use crate::source::range::Between;
 
@@ -47,6 +47,8 @@ pub(super) struct Asked<'a> {
     pub(super) events: &'a [PathBuf],
     pub(super) input: &'a Input,
     pub(super) topics: &'a Topics,
+    /// What alerts carry of their events; as the configuration says where there is none.
+    pub(super) evidence: Option<Evidence>,
 }
 
 /// What was asked for, opened.
@@ -74,7 +76,9 @@ impl Asked<'_> {
 
     fn open_files(&self) -> anyhow::Result<Result<Opened, Exit>> {
         let Some(set) = rules::load(self.rules)? else { return Ok(Err(Exit::BadRules)) };
-        let program = Arc::new(set.checked.program);
+        let mut program = set.checked.program;
+        program.carry(self.evidence.unwrap_or_default());
+        let program = Arc::new(program);
         let feed = Feed::files(&program, self.events, &self.input.settings())?;
         Ok(Ok(Opened { files: set.files, program, feed }))
     }
@@ -88,6 +92,7 @@ impl Asked<'_> {
         let rules = if self.rules.is_empty() { &settings.rules } else { self.rules };
         let Some(set) = rules::load(rules)? else { return Ok(Err(Exit::BadRules)) };
         let mut program = set.checked.program;
+        program.carry(self.evidence.unwrap_or(settings.evidence));
         read_tables(&mut program, kafka, &settings.name)?;
         let range = TopicRange { kafka, name: &settings.name, topics, limits: settings.limits, between };
         let feed = Feed::topics(&program, &range).context("cannot read the topics")?;

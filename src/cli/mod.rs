@@ -7,6 +7,7 @@
 mod check;
 mod config;
 mod demo;
+mod evidence;
 mod exit;
 mod explain;
 mod feed;

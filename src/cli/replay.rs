@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use clap::Args;
 
 use crate::alert::{Alert, AlertEvent, AlertRecord};
+use crate::cli::evidence::Evidence;
 use crate::cli::feed::{ABOUT_TOPICS, Asked, Opened, Topics};
 use crate::cli::input::Input;
 use crate::cli::{Exit, output};
@@ -33,6 +34,9 @@ pub(super) struct Arguments {
     /// TOPIC:PARTITION:OFFSET
     #[arg(long)]
     ids: bool,
+    /// What an alert carries of each event that it matched [default: fields; with --config as it says]
+    #[arg(long, value_enum, value_name = "WHAT", conflicts_with = "ids")]
+    evidence: Option<Evidence>,
     #[command(flatten)]
     input: Input,
     /// Threads; all cores by default
@@ -57,7 +61,8 @@ const EXIT_CODES: &str = "Exit codes: 0 done, with or without alerts; 2 bad rule
 
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     let Arguments { rules, events, input, topics, .. } = arguments;
-    let Opened { program, feed, .. } = match (Asked { rules, events, input, topics }).open()? {
+    let evidence = arguments.evidence.map(Into::into);
+    let Opened { program, feed, .. } = match (Asked { rules, events, input, topics, evidence }).open()? {
         Ok(opened) => opened,
         Err(exit) => return Ok(exit),
     };

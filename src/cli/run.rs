@@ -30,7 +30,9 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     let Some(settings) = config::load(&arguments.config) else { return Ok(Exit::BadInput) };
     telemetry::init(&settings.log);
     let Some(set) = rules::load(&settings.rules)? else { return Ok(Exit::BadRules) };
-    let program = Arc::new(set.checked.program);
+    let mut program = set.checked.program;
+    program.carry(settings.evidence);
+    let program = Arc::new(program);
     if arguments.check {
         return check(&daemon::check(&settings, &program));
     }

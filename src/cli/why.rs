@@ -7,6 +7,7 @@ use clap::Args;
 use crate::cli::feed::{ABOUT_TOPICS, Asked, Opened, Topics};
 use crate::cli::input::{Input, duration};
 use crate::cli::{Exit, output};
+use crate::program::Evidence;
 use crate::replay;
 use crate::why::{At, Inquiry, Question};
 
@@ -60,7 +61,9 @@ fn at(text: &str) -> Result<At, String> {
 
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     let Arguments { rules, events, input, topics, .. } = arguments;
-    let Opened { files, program, feed } = match (Asked { rules, events, input, topics }).open()? {
+    // The answer quotes fields; that alerts carry more would only cost.
+    let evidence = Some(Evidence::Fields);
+    let Opened { files, program, feed } = match (Asked { rules, events, input, topics, evidence }).open()? {
         Ok(opened) => opened,
         Err(exit) => return Ok(exit),
     };

@@ -1,18 +1,15 @@
 //! The configuration: one TOML file to checked [`Settings`]. Stands before everything that the daemon does.
 //!
 //! - `raw`     the file as it is written, unknown fields refused;
-//! - `resolve` raw to settings: every check is made here, and all problems are reported at once; `sinks` those of sinks,
-//!   `limits` those of `[limits]`;
+//! - `resolve` raw to settings: every check is made here, and all problems are reported at once;
 //! - `values`  durations, secrets, addresses;
 //! - `problem` what is wrong, with file, line and field.
 //!
 //! This is the only module that knows TOML. Nothing here opens a connection, and no secret is ever printed.
 
-mod limits;
 mod problem;
 mod raw;
 mod resolve;
-mod sinks;
 mod values;
 
 use std::net::SocketAddr;
@@ -23,6 +20,7 @@ use std::time::Duration;
 pub use problem::{ConfigError, Problem};
 
 use crate::engine::Limits as OpenLimits;
+use crate::program::Evidence;
 use crate::secret::Secret;
 
 /// What a configuration file says, checked.
@@ -42,6 +40,8 @@ pub struct Settings {
     pub sources: Sources,
     /// Where alerts go.
     pub alerts: AlertsTo,
+    /// What they carry of the events that they matched.
+    pub evidence: Evidence,
     /// Where messages go that are no events.
     pub dead_letters: DeadLettersTo,
     /// Who reads the alerts.
@@ -355,6 +355,30 @@ mod tests {
             let problems = read(wrong).map(|_| ()).expect_err("it is wrong").to_string();
             assert!(problems.contains("t.toml:8") && problems.contains(said), "{problems}");
         }
+    }
+
+    #[test]
+    fn alerts_carry_fields_or_whole_events() {
+        let read =
+            |evidence: &str| parse(Path::new("t.toml"), &SMALLEST.replace("stdout", &format!("{evidence}\nstdout")));
+        for (written, meant) in [
+            ("", Evidence::Fields),
+            ("evidence = \"fields\"", Evidence::Fields),
+            ("evidence = \"full\"", Evidence::Full),
+        ] {
+            assert_eq!(read(written).expect("it is right").evidence, meant);
+        }
+        for (wrong, said) in [
+            ("evidence = \"all\"", "t.toml:6: alerts.evidence: write \"fields\" or \"full\""),
+            ("evidence = true", "t.toml:6"),
+            ("evidenc = \"full\"", "did you mean `evidence`?"),
+        ] {
+            let problems = read(wrong).map(|_| ()).expect_err("it is wrong").to_string();
+            assert!(problems.contains(said), "{problems}");
+        }
+        let problems =
+            problems("name = \"t\"\nrules = [\".\"]\n[[source]]\nstdin = true\n[alerts]\nevidence = \"full\"\n");
+        assert!(problems.contains("name one of topic, file and stdout = true"), "{problems}");
     }
 
     #[test]

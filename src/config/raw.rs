@@ -74,6 +74,7 @@ pub(super) struct RawAlerts {
     pub(super) topic: Option<Spanned<String>>,
     pub(super) file: Option<Spanned<String>>,
     pub(super) stdout: Option<Spanned<bool>>,
+    pub(super) evidence: Option<Spanned<String>>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -1,4 +1,9 @@
-//! Raw configuration to settings. Every check is made here; all problems are reported at once.
+//! Raw configuration to settings. Every check is made here, in `ways_out` those of where alerts and dead letters go, in
+//! `sinks` those of who reads the alerts, in `limits` those of `[limits]`; all problems are reported at once.
+
+mod limits;
+mod sinks;
+mod ways_out;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -8,7 +13,7 @@ use std::time::Duration;
 
 use toml::Spanned;
 
-use crate::config::raw::{OneOrMany, RawAlerts, RawConfig, RawDeadLetters, RawHttp, RawSource, line_of};
+use crate::config::raw::{OneOrMany, RawConfig, RawHttp, RawSource, line_of};
 use crate::config::{
     AlertsTo, DeadLettersTo, EventFields, FileSource, Format, InternalTopics, KafkaSettings, Late, LogFormat,
     LogSettings, Problem, Settings, Sources, Start, TimeSettings, TopicSource, values,
@@ -73,9 +78,9 @@ pub(super) fn resolve(path: &Path, text: &str, raw: RawConfig) -> Result<Setting
 
 /// Collects problems. Where a value is wrong a harmless one stands in for it, so that the checks go on; the
 /// settings are thrown away then.
-pub(super) struct Checker<'t> {
+struct Checker<'t> {
     text: &'t str,
-    pub(super) folder: PathBuf,
+    folder: PathBuf,
     problems: Vec<Problem>,
 }
 
@@ -86,6 +91,7 @@ impl Checker<'_> {
         let kafka = raw.kafka.map(|table| self.kafka(table));
         let sources = self.sources(raw.source);
         let threads = self.threads(raw.threads, &sources);
+        let evidence = self.evidence(raw.alerts.as_ref());
         let alerts = self.alerts(raw.alerts);
         let on_topics = matches!(sources, Sources::Topics(_));
         let dead_letters = self.dead_letters(raw.dead_letters, &name, on_topics);
@@ -98,6 +104,7 @@ impl Checker<'_> {
             kafka,
             sources,
             alerts,
+            evidence,
             dead_letters,
             sinks,
             http: self.http(raw.http, on_topics),
@@ -317,7 +324,7 @@ impl Checker<'_> {
         FileSource { path, time, fields: self.fields(raw) }
     }
 
-    pub(super) fn existing(&mut self, file: &Spanned<String>, field: &str) -> PathBuf {
+    fn existing(&mut self, file: &Spanned<String>, field: &str) -> PathBuf {
         let path = self.folder.join(file.get_ref());
         if !path.exists() {
             self.problem(file, field, format!("{} does not exist", path.display()));
@@ -404,7 +411,7 @@ impl Checker<'_> {
         }
     }
 
-    pub(super) fn duration(&mut self, field: &str, given: Option<&Spanned<String>>, default: Duration) -> Duration {
+    fn duration(&mut self, field: &str, given: Option<&Spanned<String>>, default: Duration) -> Duration {
         let Some(given) = given else { return default };
         values::duration(given.get_ref()).unwrap_or_else(|message| {
             self.problem(given, field, message);
@@ -416,51 +423,6 @@ impl Checker<'_> {
         match given {
             None => default,
             given => values::milliseconds(self.duration(field, given, Duration::ZERO)),
-        }
-    }
-
-    fn alerts(&mut self, raw: Option<Spanned<RawAlerts>>) -> AlertsTo {
-        let Some(raw) = raw else {
-            self.problems.push(Problem {
-                line: None,
-                field: "alerts".to_owned(),
-                message: "say where alerts go: [alerts] with topic, file or stdout = true".to_owned(),
-            });
-            return AlertsTo::Stdout;
-        };
-        let at = raw.span().start;
-        match raw.into_inner() {
-            RawAlerts { topic: Some(topic), file: None, stdout: None } => {
-                self.topic_name(&topic, "alerts.topic");
-                AlertsTo::Topic(topic.into_inner())
-            }
-            RawAlerts { topic: None, file: Some(file), stdout: None } => {
-                AlertsTo::File(self.folder.join(file.get_ref()))
-            }
-            RawAlerts { topic: None, file: None, stdout: Some(stdout) } if *stdout.get_ref() => AlertsTo::Stdout,
-            _ => {
-                self.at(at, "alerts", "name one of topic, file and stdout = true");
-                AlertsTo::Stdout
-            }
-        }
-    }
-
-    fn dead_letters(&mut self, raw: Option<Spanned<RawDeadLetters>>, name: &str, on_topics: bool) -> DeadLettersTo {
-        let Some(raw) = raw else {
-            let topic = DeadLettersTo::Topic(format!("{name}.dead-letters"));
-            return if on_topics { topic } else { DeadLettersTo::Nowhere };
-        };
-        let at = raw.span().start;
-        match raw.into_inner() {
-            RawDeadLetters { topic: Some(topic), file: None } => {
-                self.topic_name(&topic, "dead_letters.topic");
-                DeadLettersTo::Topic(topic.into_inner())
-            }
-            RawDeadLetters { topic: None, file: Some(file) } => DeadLettersTo::File(self.folder.join(file.get_ref())),
-            _ => {
-                self.at(at, "dead_letters", "name one of topic and file");
-                DeadLettersTo::Nowhere
-            }
         }
     }
 
@@ -548,11 +510,11 @@ impl Checker<'_> {
         }
     }
 
-    pub(super) fn problem<T>(&mut self, at: &Spanned<T>, field: &str, message: impl Into<String>) {
+    fn problem<T>(&mut self, at: &Spanned<T>, field: &str, message: impl Into<String>) {
         self.at(at.span().start, field, message);
     }
 
-    pub(super) fn at(&mut self, at: usize, field: &str, message: impl Into<String>) {
+    fn at(&mut self, at: usize, field: &str, message: impl Into<String>) {
         let line = Some(line_of(self.text, at));
         self.problems.push(Problem { line, field: field.to_owned(), message: message.into() });
     }

@@ -226,16 +226,28 @@ impl Outputs {
         };
         match out(&json) {
             Err(OutboxError::TooLarge { .. }) => {
-                // Without the evidence it still says who, what and when; the events can be found by their places.
                 self.metrics.alerts_cut.inc();
-                tracing::warn!(rule = record.rule, bytes = json.len(), "an alert is sent without its events' fields");
-                let mut cut = record.clone();
-                cut.events.iter_mut().for_each(|event| event.fields.clear());
-                Ok(out(&cut.to_json())?)
+                tracing::warn!(rule = record.rule, bytes = json.len(), "an alert is sent with less of its events");
+                let (shorter, shortest) = cut(record);
+                match shorter.map(|shorter| out(&shorter.to_json())) {
+                    None | Some(Err(OutboxError::TooLarge { .. })) => Ok(out(&shortest.to_json())?),
+                    Some(sent) => Ok(sent?),
+                }
             }
             sent => Ok(sent?),
         }
     }
+}
+
+/// The same alert for a topic that takes no message of its size: without its whole events, where it has any, and without
+/// their fields as well. Then it still says who, what and when; the events can be found by their places.
+fn cut(record: &AlertRecord) -> (Option<AlertRecord>, AlertRecord) {
+    let has_whole = record.events.iter().any(|event| event.event.is_some());
+    let mut shorter = record.clone();
+    shorter.events.iter_mut().for_each(|event| event.event = None);
+    let mut shortest = shorter.clone();
+    shortest.events.iter_mut().for_each(|event| event.fields.clear());
+    (has_whole.then_some(shorter), shortest)
 }
 
 impl Lines {
@@ -308,5 +320,32 @@ impl<'a> LetterLine<'a> {
             key: letter.key.map(text),
             payload: letter.payload.map(text),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn record(event: &serde_json::Value) -> AlertRecord {
+        serde_json::from_value(json!({
+            "alert_id": "0", "rule": "r", "version": "v", "kind": "alert", "severity": "high", "key": {}, "time": "t",
+            "started": "t", "message": "m", "events": [event],
+        }))
+        .expect("a record of the right form")
+    }
+
+    #[test]
+    fn what_is_cut_first_are_the_whole_events() {
+        let mut event = json!({"step": "1", "type": "t", "time": "t", "fields": {"a": 1}, "event": {"a": 1, "b": 2}});
+        let (shorter, shortest) = cut(&record(&event));
+        event.as_object_mut().expect("an object").remove("event");
+        let without_whole = record(&event);
+        assert_eq!(shorter.as_ref(), Some(&without_whole));
+        event["fields"] = json!({});
+        assert_eq!(shortest, record(&event));
+        assert_eq!(cut(&without_whole), (None, shortest), "there is nothing whole to cut");
     }
 }

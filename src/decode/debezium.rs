@@ -3,6 +3,8 @@
 //!
 //! The body is `after`; of a deleted row it is `before`, cut to the table's key. `before.…` is what was there, `op` is
 //! `create`, `update` or `delete`, and the time is `source.ts_ms`, when the database made the change, or else `ts_ms`.
+//! Where alerts carry whole events it is this body and not the envelope, whose schema may be many times as large: so
+//! every path that a rule reads leads somewhere in it.
 //! The envelope is taken apart as a tree and the event then decoded as any other JSON: twice the work, and the change
 //! data of a table is a small part of what flows.
 

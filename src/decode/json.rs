@@ -10,7 +10,7 @@ use crate::decode::guard::{bad_escape, is_too_deep, without_huge_numbers};
 use crate::decode::plan::{FieldNames, NodeId, Plan, TypeNodes};
 use crate::decode::raw::{Found, NodeSeed, Raw};
 use crate::decode::scan::Scanner;
-use crate::event::Event;
+use crate::event::{Event, Text, Value};
 use crate::program::Program;
 use crate::schema::TypeId;
 
@@ -80,7 +80,7 @@ impl JsonDecoder {
             return Err(DecodeError::TooLarge { bytes: bytes.len(), limit: bytes_max });
         }
         match self.scanner.scan(bytes, &self.plan, depth_max, &mut self.found) {
-            Some(message) => self.fill(message, event),
+            Some(message) => self.fill(message, message, event),
             None => self.decode_by_parser(bytes, event),
         }
     }
@@ -88,7 +88,7 @@ impl JsonDecoder {
     /// Decodes a message that the scan does not know what to make of: mostly one to refuse.
     #[cold]
     pub(super) fn decode_by_parser(&mut self, bytes: &[u8], event: &mut Event) -> Result<(), DecodeError> {
-        self.check(bytes)?;
+        let text = self.check(bytes)?;
         match self.parse(bytes) {
             Err(DecodeError::NotJson { at, problem }) => match without_huge_numbers(bytes) {
                 Some(smaller) => self.parse(&smaller)?,
@@ -96,19 +96,19 @@ impl JsonDecoder {
             },
             parsed => parsed?,
         }
-        self.fill("", event)
+        self.fill("", text, event)
     }
 
-    /// What is checked before the parser sees the message.
-    fn check(&self, bytes: &[u8]) -> Result<(), DecodeError> {
-        std::str::from_utf8(bytes).map_err(|error| DecodeError::NotUtf8 { at: error.valid_up_to() })?;
+    /// What is checked before the parser sees the message. Gives it as text.
+    fn check<'a>(&self, bytes: &'a [u8]) -> Result<&'a str, DecodeError> {
+        let text = std::str::from_utf8(bytes).map_err(|error| DecodeError::NotUtf8 { at: error.valid_up_to() })?;
         let limit = self.limits.depth_max;
         if is_too_deep(bytes, limit) {
             return Err(DecodeError::TooDeep { limit });
         }
         match bad_escape(bytes) {
             Some(at) => Err(DecodeError::NotJson { at, problem: "invalid escape".to_owned() }),
-            None => Ok(()),
+            None => Ok(text),
         }
     }
 
@@ -125,16 +125,20 @@ impl JsonDecoder {
         }
     }
 
-    /// Makes the event of what was found in a message.
+    /// Makes the event of what was found in a message. What was not copied out of it stands in `message`; `whole` is all
+    /// of it.
     #[inline]
-    fn fill(&self, message: &str, event: &mut Event) -> Result<(), DecodeError> {
+    fn fill(&self, message: &str, whole: &str, event: &mut Event) -> Result<(), DecodeError> {
         let source = Source { found: &self.found, message };
         event.values.clear();
         event.type_id = self.type_id(source)?;
         event.time_ms = self.time(source)?;
         event.id = self.first(&self.plan.id).and_then(|(_, raw)| event_id(raw, source));
         if let Some(reads) = event.type_id.and_then(|id| self.plan.values.get(id.index())) {
-            event.values.extend(reads.iter().map(|read| convert(read, source)));
+            event.values.extend(reads.fields.iter().map(|read| convert(read, source)));
+            if reads.whole {
+                event.values.push(Value::Text(Text::from(whole)));
+            }
         }
         Ok(())
     }

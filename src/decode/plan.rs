@@ -57,8 +57,8 @@ pub(crate) struct Plan {
     nodes: Vec<Node>,
     /// The declared types by name.
     pub(crate) types: PathTable,
-    /// By type, the values to make, in the order of the event's values.
-    pub(crate) values: Vec<Vec<Read>>,
+    /// By type, the values to make.
+    pub(crate) values: Vec<Reads>,
     /// Where the type stands; [`TypeNodes`] says otherwise for a source of one type.
     pub(crate) event_type: TypeNodes,
     /// Where the time stands.
@@ -84,6 +84,15 @@ pub(crate) struct Node {
     /// How many levels of lists are read here: 0 for none, 1 for a point or a list of texts, 2 for a list of points.
     pub(crate) list_levels: usize,
     path: String,
+}
+
+/// The values to make of an event.
+#[derive(Clone, Debug)]
+pub(crate) struct Reads {
+    /// In the order of the event's values.
+    pub(crate) fields: Vec<Read>,
+    /// Whether the text of the whole event stands behind them.
+    pub(crate) whole: bool,
 }
 
 /// One value to make.
@@ -114,7 +123,8 @@ impl Plan {
             .map(|(plan, event_type)| {
                 // What becomes of alerts is never read from a message.
                 let fields = plan.fields.iter().filter(|_| !plan.derived);
-                fields.map(|&field| trie.read(&event_type.fields[field])).collect()
+                let fields = fields.map(|&field| trie.read(&event_type.fields[field])).collect();
+                Reads { fields, whole: plan.whole }
             })
             .collect();
         Plan { nodes: trie.compile(), types: type_table(program), values, event_type, time, id }

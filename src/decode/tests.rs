@@ -212,6 +212,25 @@ fn values_stand_in_the_order_in_which_the_program_reads_them() {
 }
 
 #[test]
+fn a_whole_event_stands_behind_its_values() {
+    let mut program = program(&[("t", &[("a", Kind::Text)]), ("u", &[("a", Kind::Text)])]);
+    program.types[0].whole = true;
+    let mut decoder = JsonDecoder::new(&program, &FieldNames::default(), DecodeLimits::default());
+    // The last of them are the parser's.
+    for json in [
+        r#"{"type":"t","ts":5,"a":"x","more":[1,{"b":2}]}"#,
+        " { \"type\" : \"t\",\n\"ts\":5, \"a\":\"x\\n\" } ",
+        r#"{"t\u0079pe":"t","ts":5,"a":"\ud83d\ude00"}"#,
+        r#"{"type":"t","ts":5,"a":1e999}"#,
+    ] {
+        let event = decode(&mut decoder, json).unwrap();
+        assert!(matches!(&event.values[..], [_, Value::Text(whole)] if whole == json), "{event:?}");
+    }
+    let event = decode(&mut decoder, r#"{"type":"u","ts":5,"a":"x"}"#).unwrap();
+    assert!(matches!(&event.values[..], [Value::Text(_)]), "of this type nobody asked for it");
+}
+
+#[test]
 fn an_undeclared_type_still_has_its_time() {
     let mut decoder = decoder(&[("t", &[("f", Kind::Text)])]);
     let mut event = Event { values: vec![Value::Missing; 3], ..Event::default() };

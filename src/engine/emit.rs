@@ -9,7 +9,7 @@ use crate::engine::completed::Completed;
 use crate::engine::eval::{self, Context};
 use crate::engine::record::Taken;
 use crate::event::{EventId, Key, Position, Value};
-use crate::program::{Program, Step, StepId};
+use crate::program::{Program, Shown, Step, StepId};
 
 /// Of an `N or more` step an alert carries this many events from its beginning and as many from its end.
 pub(super) const EVENTS_AT_EACH_END: usize = 20;
@@ -34,14 +34,14 @@ pub(super) fn alert(program: &Program, sources: &[String], key: &[u8], completed
         started_ms: completed.trail.start_ms(),
         tags: Arc::clone(&rule.alert.tags),
         targets: Arc::clone(&rule.alert.targets),
-        events: evidence(program, completed),
+        events: evidence(program, &parts, completed),
         values: counts(completed).chain(values(completed, context)).collect(),
         suppressed: 0,
     }
 }
 
 /// The matched events that the alert carries: of an `N or more` step the first and the last ones.
-fn evidence(program: &Program, completed: &Completed<'_>) -> Vec<AlertEvent> {
+fn evidence(program: &Program, key: &[Value], completed: &Completed<'_>) -> Vec<AlertEvent> {
     let steps = &completed.rule.steps;
     let mut seen = vec![0; steps.len()];
     let kept = |taken: Taken<'_>| {
@@ -50,13 +50,22 @@ fn evidence(program: &Program, completed: &Completed<'_>) -> Vec<AlertEvent> {
         let at = seen[id.index()];
         seen[id.index()] += 1;
         let last = completed.trail.count_of(id).saturating_sub(EVENTS_AT_EACH_END);
-        (!step.or_more || at < EVENTS_AT_EACH_END || at >= last).then(|| event(program, step, taken))
+        (!step.or_more || at < EVENTS_AT_EACH_END || at >= last).then(|| event(program, key, step, taken))
     };
     completed.events().into_iter().filter_map(kept).collect()
 }
 
-fn event(program: &Program, step: &Step, taken: Taken<'_>) -> AlertEvent {
-    let fields = step.captures.iter().zip(taken.values()).filter(|(capture, _)| capture.shown);
+fn event(program: &Program, key: &[Value], step: &Step, taken: Taken<'_>) -> AlertEvent {
+    let (mut fields, mut whole) = (Vec::new(), None);
+    for (capture, value) in step.captures.iter().zip(taken.values()) {
+        match (capture.shown, value) {
+            (Shown::Field, value) => fields.push((Arc::clone(&capture.path), value)),
+            (Shown::Whole, Value::Text(text)) => whole = Some(text),
+            (Shown::Whole | Shown::Nowhere, _) => {}
+        }
+    }
+    let of_key = |(path, part): &(Arc<str>, u16)| (Arc::clone(path), key[usize::from(*part)].clone());
+    fields.extend(step.keyed.iter().map(of_key));
     AlertEvent {
         step: Arc::clone(&step.label),
         type_id: taken.type_id(),
@@ -64,7 +73,8 @@ fn event(program: &Program, step: &Step, taken: Taken<'_>) -> AlertEvent {
         id: taken.id().map(EventId::from),
         time_ms: taken.time_ms(),
         position: taken.position(),
-        fields: fields.map(|(capture, value)| (Arc::clone(&capture.path), value)).collect(),
+        fields,
+        whole,
     }
 }
 

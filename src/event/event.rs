@@ -34,6 +34,7 @@ pub struct Event {
     /// Its own id, if it has one.
     pub id: Option<EventId>,
     /// The fields that the program reads of this type, in the order of
-    /// [`TypePlan::fields`](crate::program::TypePlan::fields).
+    /// [`TypePlan::fields`](crate::program::TypePlan::fields). Where alerts carry whole events, the text of this one
+    /// stands behind them.
     pub values: Vec<Value>,
 }

@@ -5,6 +5,7 @@
 //! - `measure` aggregates that are emitted by window;
 //! - `table`   lists and tables;
 //! - `two_step` sequences of two steps, and which of them run together;
+//! - `evidence` what alerts carry of the events that they matched;
 //! - `expr`    conditions and values with every name resolved to a slot;
 //! - `shared`  conditions that several places ask, judged once an event;
 //! - `index`   which rules an event can mean anything to, found by its values;
@@ -15,6 +16,7 @@
 //! text, and nothing here moves.
 
 mod duration;
+mod evidence;
 mod explain;
 mod expr;
 mod graph;
@@ -27,6 +29,7 @@ mod two_step;
 mod window;
 
 pub use duration::{duration, whole_unit};
+pub use evidence::Evidence;
 pub use explain::{Line, Sizes, WindowSizes, bill, measure_bill, measure_plan, measure_sentence, plan, sentence};
 pub use expr::{Aggregate, Arithmetic, Call, Comparison, Condition, Expr, Function, Part, PredicateId, Template};
 pub use graph::{Graph, State};
@@ -34,7 +37,7 @@ pub use index::{Bounds, Equality, Found, Index, Judged, Thresholds};
 pub use measure::{FoldInput, Measure, MeasureFold, MeasureGuard, MeasureId, MeasureWindow, Top};
 pub use program::{
     Absence, AlertSpec, Capture, CaptureId, Derived, DerivedValue, Dispatch, Held, KeyId, KeyPlan, Link, Program, Rule,
-    RuleId, Session, SessionFold, Severity, Step, StepGuard, StepId, Strategy, TypePlan, Unless, Within,
+    RuleId, Session, SessionFold, Severity, Shown, Step, StepGuard, StepId, Strategy, TypePlan, Unless, Within,
 };
 pub use table::{Change, Column, Contents, Rows, Table, TableId, TableSource};
 pub use two_step::{Member, Second, TwoStep, TwoStepId};

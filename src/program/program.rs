@@ -96,6 +96,8 @@ pub struct TypePlan {
     /// The fields that any rule reads, as indexes into the type's declared fields. A decoded event's values stand in
     /// this order.
     pub fields: Vec<usize>,
+    /// Whether behind them stands the text of the whole event: see [`Program::carry`].
+    pub whole: bool,
     /// The rules that name this type, by their key.
     pub dispatch: Vec<Dispatch>,
     /// Whether its events are made of alerts; no source gives any.
@@ -306,6 +308,9 @@ pub struct Step {
     pub guards: Vec<StepGuard>,
     /// The fields that are kept of the event that it takes: for later conditions, the message, and the evidence.
     pub captures: Vec<Capture>,
+    /// The fields of its events that are parts of the key, each with the part's place: nothing but the evidence reads
+    /// them, so they are not kept.
+    pub keyed: Vec<(Arc<str>, u16)>,
     /// Whether its condition is the same for every run of a key, that is: names no step.
     pub independent: bool,
     /// Of a slot in `all of` and a side of `each pair of`: what must hold once other slots are bound too.
@@ -344,8 +349,19 @@ pub struct StepGuard {
 pub struct Capture {
     /// Its dotted path.
     pub path: Arc<str>,
-    /// Whether the alert shows it; what only other rules read of the alert it does not.
-    pub shown: bool,
+    /// How the alert shows it.
+    pub shown: Shown,
+}
+
+/// How an alert shows something that was kept of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shown {
+    /// As a field.
+    Field,
+    /// Not at all: only other rules read it of the alert.
+    Nowhere,
+    /// As the whole event: see [`Program::carry`].
+    Whole,
 }
 
 /// A final `then no`.

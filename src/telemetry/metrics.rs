@@ -136,7 +136,7 @@ metrics! {
     measurements: Family<RuleName, Counter> = "tripline_measurements",
     /// Alerts held back by at most once per
     suppressed: Family<RuleName, Counter> = "tripline_alerts_suppressed",
-    /// Alerts sent without the fields of their events because they were larger than the broker takes
+    /// Alerts sent without their whole events, or their fields too, because they were larger than the broker takes
     alerts_cut: Counter = "tripline_alerts_cut",
     /// Partial matches that a limit dropped, or kept from beginning
     dropped: Family<RuleLimit, Counter> = "tripline_runs_dropped",

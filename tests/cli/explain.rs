@@ -37,6 +37,16 @@ fn every_rule_reads_back() {
 }
 
 #[test]
+fn the_bill_tells_of_whole_events() {
+    let line = "  text        of each kept event its whole text beside it, since alerts carry it\n";
+    for (rule, kept) in [("takeover", true), ("cart_abandoned", true), ("blocked", false)] {
+        let full = explained(TWELVE, &[rule, "--evidence", "full"]);
+        assert_eq!(full.contains(line), kept, "{full}");
+        assert_eq!(full.replace(line, ""), explained(TWELVE, &[rule]));
+    }
+}
+
+#[test]
 fn graphs_are_as_recorded() {
     for (file, rule) in [(TWELVE, "card_testing"), (TWELVE, "new_device_takeover"), (MORE, "any_of_two")] {
         for form in ["dot", "mermaid", "svg"] {

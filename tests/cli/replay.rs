@@ -202,9 +202,49 @@ fn changes_of_a_table_are_replayed_as_debezium_writes_them() {
     let ran = tripline(&arguments).expect(0);
     assert_eq!(ran.out.lines().count(), 1, "{}", ran.out);
     assert!(ran.out.contains("update 1 from low: high") && ran.out.contains("1970-01-01T00:00:02.000Z"), "{}", ran.out);
+    let whole = tripline(&[&arguments[..], &["--evidence", "full"]].concat()).expect(0).out;
+    let event = r#""event":{"@time":2000,"before":{"id":1,"risk":"low"},"id":1,"op":"update","risk":"high"}"#;
+    assert!(whole.contains(event), "the row as rules see it, without its envelope: {whole}");
     assert!(ran.err.contains("changes.ndjson:4: no change event of Debezium: it has no `op`"), "{}", ran.err);
     let refused = tripline(&["replay", "--rules", &rules, "--format", "debezium", &events]).expect(3);
     assert!(refused.err.contains("--event"), "{}", refused.err);
+}
+
+#[test]
+fn whole_events_are_carried_on_demand() {
+    let folder = Folder::new();
+    let rules = folder.file(
+        "t.rules",
+        "event login user_id text, country text\nevent purchase user_id text, country text\nrule hop\n  for each \
+         user_id\n  on every login a\n  then purchase where country is not a.country\n  within 5 minutes\n  alert \
+         high\nrule again\n  for each user_id\n  on hop\n  alert low\nmeasure logins\n  for each user_id\n  on \
+         login\n  over 1 minute every 1 minute\n  emit count() as n\n",
+    );
+    let lines = [
+        r#"{"type":"login","ts":1000,"id":"l1","user_id":"u1","country":"DE","device":{"id":"\u00e9 \"x\"","n":1.10}}"#,
+        r#"{ "country": "FR", "big": 123456789012345678901, "type": "purchase", "ts": 2000, "user_id": "u1", "l": [] }"#,
+        r#"{"type":"login","ts":90000,"id":"l2","user_id":"u2","country":"DE"}"#,
+    ];
+    let events = folder.file("events.ndjson", lines.map(|line| format!("{line}\n")).concat());
+    let run = |more: &[&str]| tripline(&[&["replay", "--rules", &rules, &events], more].concat()).expect(0).out;
+    let whole = run(&["--evidence", "full", "--threads", "1"]);
+    assert_same(&run(&["--evidence", "full", "--threads", "3"]), &whole);
+    let pair = format!("\"event\":{}}},{{", lines[0]);
+    assert!(whole.contains(&pair) && whole.contains(&format!("\"event\":{}}}]", lines[1])), "{whole}");
+    let json = |line: &str| serde_json::from_str::<serde_json::Value>(line).expect("an object");
+    let mut alerts: Vec<_> = whole.lines().map(json).collect();
+    assert_eq!(alerts.len(), 3, "a match, the alert over it, a measurement: {whole}");
+    let again = &alerts[0];
+    assert!(again["rule"] == "again" && again["events"][0].get("event").is_none(), "an alert is no message: {again}");
+    assert_eq!(alerts[1]["events"][0]["event"], json(lines[0]));
+    for event in alerts.iter_mut().flat_map(|alert| alert["events"].as_array_mut().expect("a list")) {
+        event.as_object_mut().expect("an object").remove("event");
+    }
+    let fields = run(&[]);
+    assert_same(&run(&["--evidence", "fields"]), &fields);
+    assert_eq!(alerts, fields.lines().map(json).collect::<Vec<_>>());
+    let refused = tripline(&["replay", "--rules", &rules, "--ids", "--evidence", "full", &events]).expect(3);
+    assert!(refused.err.contains("cannot be used with"), "{}", refused.err);
 }
 
 #[test]

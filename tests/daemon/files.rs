@@ -88,6 +88,23 @@ fn standard_input_goes_through_to_standard_output_and_to_a_sink() {
 }
 
 #[test]
+fn whole_events_go_out_but_not_by_mail() {
+    let folder = folder(
+        "[[source]]\nstdin = true\n[alerts]\nstdout = true\nevidence = \"full\"\n[sink.desk.email]\nserver = \
+         \"file:mails\"\nfrom = \"a@example.com\"\nto = \"b@example.com\"\n",
+    );
+    let login = r#"{"type":"login","ts":1000,"id":"l1","user_id":"u1","country":"DE","more":"<b>seen</b>"}"#;
+    let purchase = r#"{"type":"purchase","ts":2000,"id":"p1","user_id":"u1","country":"FR","more":"<b>seen</b>"}"#;
+    let out = run(folder.path(), &format!("{login}\n{purchase}\n"));
+    assert_eq!(out.status.code(), Some(0), "{}", String::from_utf8_lossy(&out.stderr));
+    let alerts = String::from_utf8_lossy(&out.stdout);
+    assert!([login, purchase].iter().all(|line| alerts.contains(&format!("\"event\":{line}"))), "{alerts}");
+    let mail = std::fs::read_dir(folder.path().join("mails")).expect("the sink wrote").next().expect("a mail");
+    let mail = std::fs::read_to_string(mail.expect("readable").path()).expect("text");
+    assert!(mail.contains("country") && !mail.contains("seen"), "{mail}");
+}
+
+#[test]
 fn a_wrong_configuration_or_rule_ends_at_once() {
     let wrong = folder("[[source]]\nfle = \"logins.ndjson\"\n[alerts]\nstdout = true\n");
     let out = run(wrong.path(), "");

@@ -1,8 +1,11 @@
 //! The alert on the wire: its form and its id are promises to those who read the alerts topic.
 
+use std::sync::Arc;
+
 use serde_json::json;
 use tripline::alert::AlertRecord;
 use tripline::engine::InputSettings;
+use tripline::program::{Evidence, Program};
 
 use super::support::{Feed, program};
 
@@ -18,8 +21,11 @@ rule country_hop \"Login, then a purchase from another country\"
 ";
 
 fn record(rules: &str) -> AlertRecord {
-    let program = program(rules);
-    let mut feed = Feed::new(&program, InputSettings::default());
+    record_of(&program(rules))
+}
+
+fn record_of(program: &Arc<Program>) -> AlertRecord {
+    let mut feed = Feed::new(program, InputSettings::default());
     let login = json!({"type": "login", "ts": 1_767_225_600_000_i64, "event_id": "e1", "user_id": "u1", "country": "DE",
         "location": [13.4, 52.5]});
     let purchase = json!({"type": "purchase", "ts": "2026-01-01T00:04:00Z", "user_id": "u1", "country": "FR",
@@ -32,6 +38,30 @@ fn record(rules: &str) -> AlertRecord {
 #[test]
 fn an_alert_has_this_form() {
     insta::assert_snapshot!(serde_json::to_string_pretty(&record(RULES)).expect("plain data"));
+}
+
+/// Beside what it carries anyway: the same id, and the fields that the rule read still apart.
+#[test]
+fn an_alert_with_whole_events_has_this_form() {
+    let mut full = Program::clone(&program(RULES));
+    full.carry(Evidence::Full);
+    let whole = record_of(&Arc::new(full));
+    insta::assert_snapshot!(serde_json::to_string_pretty(&whole).expect("plain data"));
+    assert_eq!(serde_json::from_str::<AlertRecord>(&whole.to_json()).expect("our own form"), whole);
+    let json = serde_json::to_value(&whole).expect("plain data");
+    assert_eq!(serde_json::from_value::<AlertRecord>(json).expect("our own form").alert_id, record(RULES).alert_id);
+}
+
+#[test]
+fn only_what_a_step_takes_is_kept_whole() {
+    let mut program = Program::clone(&program(
+        "event a user text\nevent b user text, n number\nevent c user text\nrule r\n  for each user\n  on a where \
+         sum(b.n) over 1 hour > 5\n  then a\n  unless c\n  within 1 hour\n  alert low\n",
+    ));
+    assert!(program.types.iter().all(|plan| !plan.whole), "nobody asked");
+    program.carry(Evidence::Full);
+    let whole = program.types.iter().map(|plan| plan.whole).collect::<Vec<_>>();
+    assert_eq!(whole, [true, false, false], "b is only added up, and c only ends what is open");
 }
 
 #[test]

@@ -84,6 +84,43 @@ max_event_depth = 20
 
 #[test]
 #[ignore = "needs a broker: scripts/broker start"]
+fn an_alert_too_large_for_its_topic_is_sent_with_less_of_its_events() {
+    let broker = Broker::new();
+    let name = Broker::unique("cut-alerts");
+    let topic = format!("{name}-events");
+    broker.create(&topic, 1);
+    let config = format!(
+        "name = \"{name}\"\nrules = [\"test.rules\"]\n[kafka]\nbrokers = \"{}\"\n\"message.max.bytes\" = 3000\n\
+         [[source]]\ntopic = \"{topic}\"\nkey = \"user_id\"\nlateness = \"0s\"\n[alerts]\ntopic = \"{name}-alerts\"\n\
+         evidence = \"full\"\n",
+        broker.address()
+    );
+    let rules = "event ping user_id text, note text\nrule noted\n  for each user_id\n  on ping where note is not \"x\"\n  \
+                 alert low\n";
+    let folder = folder(rules, &config);
+    let mut daemon = Daemon::start(folder.path());
+    daemon.ready();
+    let long = "é".repeat(2_000);
+    let ping = |ms: u64, note: &str, more: &str| {
+        format!(r#"{{"type":"ping","ts":{ms},"user_id":"u","note":"{note}","more":"{more}"}}"#)
+    };
+    let lines = [ping(1_000, "short", "short"), ping(2_000, "short", &long), ping(3_000, &long, "short")];
+    broker.write_lines(&topic, &lines.each_ref().map(String::as_str));
+    let alerts = broker.reader(&format!("{name}-alerts")).until("the alerts", |records| records.len() >= lines.len());
+    let carried: Vec<_> = alerts
+        .iter()
+        .map(|alert| {
+            let event = &alert.json()["events"][0];
+            (event["event"].is_object(), event["fields"]["note"].is_string(), event["source"]["offset"].as_u64())
+        })
+        .collect();
+    assert_eq!(carried, [(true, true, Some(0)), (false, true, Some(1)), (false, false, Some(2))]);
+    assert!(daemon.get("/metrics").contains("tripline_alerts_cut_total 2"), "{}", daemon.log());
+    assert!(daemon.terminate().0.success(), "{}", daemon.log());
+}
+
+#[test]
+#[ignore = "needs a broker: scripts/broker start"]
 fn an_unwritable_dead_letter_topic_stops_the_daemon() {
     let broker = Broker::new();
     let name = Broker::unique("unwritable");

@@ -37,7 +37,8 @@ rule clicked
 fn stage(broker: &Broker, test: &str) -> (String, tempfile::TempDir) {
     let name = Broker::unique(test);
     let mut config = format!(
-        "name = \"{name}\"\nrules = [\"test.rules\"]\n[kafka]\nbrokers = \"{}\"\n[alerts]\ntopic = \"{name}-alerts\"\n",
+        "name = \"{name}\"\nrules = [\"test.rules\"]\n[kafka]\nbrokers = \"{}\"\n[alerts]\ntopic = \"{name}-alerts\"\n\
+         evidence = \"full\"\n",
         broker.address()
     );
     for (event, more) in [
@@ -127,6 +128,10 @@ fn a_replay_gives_the_daemons_alerts_and_joins_no_group() {
     ] {
         assert!(err.contains(told), "{told}\n{err}");
     }
+    let whole =
+        |rule: &str| replayed.iter().find(|alert| alert["rule"] == rule).expect("there is one")["events"].clone();
+    assert!(whole("clicked")[0]["event"]["page"].is_string() && whole("hop")[1]["event"]["country"] == "FR", "{out}");
+    assert!(!printed(folder.path(), &["replay", "--evidence", "fields"], 0).0.contains("\"event\":"));
     let times: Vec<String> =
         out.lines().map(|line| alerts([line.as_bytes()].into_iter())[0]["time"].to_string()).collect();
     assert!(times.is_sorted(), "alerts come in order of time");

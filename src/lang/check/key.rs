@@ -8,7 +8,7 @@ use crate::lang::check::past::PastUse;
 use crate::lang::check::rule::Builder;
 use crate::lang::types::Type;
 use crate::program::KeyPlan;
-use crate::schema::TypeId;
+use crate::schema::{Kind, TypeId};
 
 impl Builder<'_> {
     /// The key's parts in each type of the rule, as slots.
@@ -147,13 +147,27 @@ impl Builder<'_> {
         Some(self.checker.slots.of(type_id, field))
     }
 
-    /// The key is part of the evidence.
-    pub(super) fn capture_keys(&mut self) {
-        for part in &self.rule.keys {
+    /// The key is part of the evidence. What nothing else reads of an event is shown out of the key of the match, so
+    /// that no run keeps it a second time: texts are in a key as they are in the event.
+    pub(super) fn show_keys(&mut self) {
+        for (at, part) in (0..).zip(&self.rule.keys) {
             for step in &mut self.steps.0 {
-                for type_id in step.types.clone() {
-                    let names = key_path(part, &self.checker.schema.get(type_id).name);
-                    step.capture(&names.join("."));
+                let path = |type_id: &TypeId| key_path(part, &self.checker.schema.get(*type_id).name);
+                let paths: Vec<Vec<&str>> = step.types.iter().map(path).collect();
+                let is_text = |(type_id, path): (&TypeId, &Vec<&str>)| {
+                    let event_type = self.checker.schema.get(*type_id);
+                    event_type.field(path).is_some_and(|field| event_type.fields[field].kind == Kind::Text)
+                };
+                let is_same = paths.windows(2).all(|two| two[0] == two[1]);
+                match paths.first() {
+                    Some(path) if is_same && step.types.iter().zip(&paths).all(is_text) => {
+                        step.show_key(&path.join("."), at);
+                    }
+                    _ => {
+                        for path in paths {
+                            step.capture(&path.join("."));
+                        }
+                    }
                 }
             }
         }

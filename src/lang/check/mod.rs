@@ -244,7 +244,7 @@ impl Checker {
         self.tables.finish(&mut program, |type_id, field| self.slots.of(type_id, field));
         let derived = |at: u32| self.relations.is_derived(TypeId(at));
         let types = (0..).zip(self.slots.into_fields());
-        let plan = |(at, fields)| TypePlan { fields, dispatch: Vec::new(), derived: derived(at) };
+        let plan = |(at, fields)| TypePlan { fields, derived: derived(at), ..TypePlan::default() };
         program.types = types.map(plan).collect();
         assemble::past(&mut program, self.past, &compiled);
         for made in compiled {

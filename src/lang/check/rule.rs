@@ -156,7 +156,7 @@ impl<'a> Builder<'a> {
         let mut alert = self.compile_alert()?;
         alert.values = self.alert_values(&decided);
         self.alert_values = alert.values.len();
-        self.capture_keys();
+        self.show_keys();
         if let Some(total) = self.total {
             for path in super::risk::EVIDENCE {
                 self.steps.0[0].capture(path);
@@ -252,6 +252,7 @@ impl<'a> Builder<'a> {
             next: written.next,
             guards: names.types.iter().zip(draft.conditions).map(guard).collect(),
             captures: names.captures(),
+            keyed: names.keyed.clone(),
             independent: draft.independent,
             links: draft.links,
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::lang::ast;
 use crate::lang::check::slots::Slots;
-use crate::program::{Capture, CaptureId};
+use crate::program::{Capture, CaptureId, Shown};
 use crate::schema::{Schema, TypeId};
 
 /// A positive step.
@@ -18,7 +18,9 @@ pub(super) struct StepNames {
     pub(super) repeated: bool,
     /// The dotted paths that are captured of its events.
     captures: Vec<String>,
-    /// How many of them the alert shows; what comes after is for other rules.
+    /// The dotted paths that are shown out of the key, each with its part.
+    pub(super) keyed: Vec<(Arc<str>, u16)>,
+    /// How many of the captures the alert shows; what comes after is for other rules.
     shown: Option<usize>,
 }
 
@@ -37,7 +39,7 @@ pub(super) enum Found {
 
 impl StepNames {
     pub(super) fn new(name: Option<ast::Name>, types: Vec<TypeId>, repeated: bool) -> StepNames {
-        StepNames { name, types, repeated, captures: Vec::new(), shown: None }
+        StepNames { name, types, repeated, captures: Vec::new(), keyed: Vec::new(), shown: None }
     }
 
     /// Whether it goes by this name: its own, or its type's where it has none.
@@ -57,10 +59,20 @@ impl StepNames {
         CaptureId(u16::try_from(at).expect("a file of 1 MiB names fewer fields"))
     }
 
+    /// Shows a field of its events out of the key, unless it is captured and so shown already.
+    pub(super) fn show_key(&mut self, path: &str, part: u16) {
+        if !self.captures.iter().any(|other| other == path) {
+            self.keyed.push((Arc::from(path), part));
+        }
+    }
+
     /// What is captured, in order.
     pub(super) fn captures(&self) -> Vec<Capture> {
         let shown = self.shown.unwrap_or(self.captures.len());
-        let capture = |(at, path): (usize, &String)| Capture { path: Arc::from(path.as_str()), shown: at < shown };
+        let capture = |(at, path): (usize, &String)| Capture {
+            path: Arc::from(path.as_str()),
+            shown: if at < shown { Shown::Field } else { Shown::Nowhere },
+        };
         self.captures.iter().enumerate().map(capture).collect()
     }
 

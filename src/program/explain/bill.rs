@@ -7,7 +7,7 @@ use crate::program::explain::Line;
 use crate::program::explain::plan::range_words;
 use crate::program::explain::uses::Uses;
 use crate::program::{
-    Aggregate, Program, Rule, Session, Step, Strategy, Table, TableSource, Window, WindowRange, duration,
+    Aggregate, Program, Rule, Session, Shown, Step, Strategy, Table, TableSource, Window, WindowRange, duration,
 };
 
 /// How large the engine's rows are, in bytes. Told by the engine.
@@ -82,6 +82,10 @@ pub struct WindowSizes {
 pub fn bill(program: &Program, rule: &Rule, sizes: &Sizes) -> Vec<Line> {
     let uses = Uses::of(program, rule);
     let mut lines = own(program, rule, sizes);
+    let is_whole = |step: &Step| step.captures.iter().any(|capture| capture.shown == Shown::Whole);
+    if !lines.is_empty() && rule.steps.iter().any(is_whole) {
+        lines.push(Line::new("text", "of each kept event its whole text beside it, since alerts carry it"));
+    }
     for id in &uses.windows {
         lines.extend(window(&program.windows[id.index()], sizes));
     }
@@ -307,5 +311,6 @@ pub(super) fn table(table: &Table, sizes: &Sizes) -> String {
 
 /// An event that a step took, with its captured values, as most are.
 fn taken(step: &Step, sizes: &Sizes) -> usize {
-    sizes.taken + step.captures.len() * sizes.captured
+    let values = step.captures.iter().filter(|capture| capture.shown != Shown::Whole).count();
+    sizes.taken + values * sizes.captured
 }

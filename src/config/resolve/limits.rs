@@ -1,4 +1,4 @@
-//! `[limits]`, from raw to settings. A part of `resolve`.
+//! How large messages may be, and how much may be open: the table `[limits]`.
 
 use toml::Spanned;
 

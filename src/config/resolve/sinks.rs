@@ -1,4 +1,4 @@
-//! The tables `[sink.NAME]`, from raw to settings. A part of `resolve`.
+//! Who reads the alerts: the tables `[sink.NAME]`.
 
 use std::collections::BTreeMap;
 
