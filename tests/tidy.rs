@@ -33,6 +33,8 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "diagnostic",
             "program::Evidence",
             "program::Severity",
+            "engine::Limits",
+            "engine::WhenFull",
             "sink::EmailSettings",
             "telemetry::check_filter",
         ],

@@ -4,7 +4,7 @@ use clap::{Args, ValueEnum};
 
 use crate::cli::names::Names;
 use crate::decode::{DecodeLimits, FieldNames, Format};
-use crate::engine::{DropDuplicates, End, InputSettings, LatePolicy};
+use crate::engine::{DropDuplicates, End, InputSettings, LatePolicy, Limits};
 use crate::replay::Settings;
 
 /// How files of events are read.
@@ -92,6 +92,7 @@ impl Input {
             format,
             names: self.names.field_names(defaults),
             limits: DecodeLimits::default(),
+            open: Limits::default(),
             input: InputSettings {
                 lateness_ms: self.lateness,
                 late: match self.late {

@@ -11,6 +11,7 @@ use crate::cli::evidence::Evidence;
 use crate::cli::feed::{ABOUT_TOPICS, Asked, Opened, Topics};
 use crate::cli::input::Input;
 use crate::cli::{Exit, output};
+use crate::engine::Limit;
 use crate::event::Sources;
 use crate::program::Program;
 use crate::replay::{self, Observer, Refused, Summary};
@@ -139,6 +140,14 @@ impl Printer {
         for (rule, stats) in program.rules.iter().zip(&summary.stats.rules) {
             if stats.missing_key > 0 {
                 output::complain(format_args!("{}: {} events without its key", rule.name, stats.missing_key));
+            }
+            for limit in Limit::ALL.into_iter().filter(|limit| stats.dropped.by(*limit) > 0) {
+                output::complain(format_args!(
+                    "{}: {} open runs dropped, or not begun: {} was reached, so alerts may be missing",
+                    rule.name,
+                    stats.dropped.by(limit),
+                    limit.setting(),
+                ));
             }
             if stats.suppressed > 0 {
                 output::complain(format_args!(

@@ -70,6 +70,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     let question = Question { rule: arguments.rule.clone(), key: arguments.key.clone(), at: arguments.at };
     let mut inquiry = Inquiry::new(&files, &program, &question)?;
     let sources = feed.sources().clone();
+    inquiry.set_limits(feed.limits());
     if sources.are_topics() {
         inquiry.keep_tables_outside();
     }

@@ -19,6 +19,7 @@ use std::time::Duration;
 
 pub use problem::{ConfigError, Problem};
 
+use crate::engine::Limits as OpenLimits;
 use crate::program::Evidence;
 use crate::secret::Secret;
 
@@ -219,7 +220,7 @@ pub struct SinkSettings {
 /// The deepest nesting that can be asked for: as far as the decoder goes.
 pub const EVENT_DEPTH_CEILING: usize = 200;
 
-/// Limits on messages.
+/// Limits on messages, and on what is kept of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// The largest message in bytes.
@@ -228,6 +229,8 @@ pub struct Limits {
     pub event_depth_max: usize,
     /// How many ids of a file or partition are remembered where repeats are dropped.
     pub remembered_ids_max: usize,
+    /// What may be open, in all partitions together.
+    pub open: OpenLimits,
 }
 
 /// How much is logged, and how.
@@ -265,6 +268,7 @@ pub fn parse(path: &Path, text: &str) -> Result<Settings, ConfigError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::WhenFull;
 
     const SMALLEST: &str = "name = \"t\"\nrules = [\".\"]\n[[source]]\nstdin = true\n[alerts]\nstdout = true\n";
     const TOPIC: &str = "name = \"t\"\nrules = [\".\"]\n[kafka]\nbrokers = \"a:1\"\n[[source]]\ntopic = \"e\"\n[alerts]\n\
@@ -323,6 +327,34 @@ mod tests {
         assert!(problems(&given(TOPIC, "0")).contains("threads: from 1 to 256"), "{}", problems(&given(TOPIC, "0")));
         let told = problems(&given(SMALLEST, "3"));
         assert!(told.contains("t.toml:2: threads: files are judged on one thread"), "{told}");
+    }
+
+    #[test]
+    fn what_may_be_open_has_limits() {
+        let read = |limits: &str| parse(Path::new("t.toml"), &format!("{SMALLEST}[limits]\n{limits}\n"));
+        let open = |limits: &str| read(limits).expect("it is right").limits.open;
+        assert_eq!(open(""), OpenLimits::default());
+        let all = "max_open_runs_per_key = 7\nmax_open_runs_per_rule = 8\nmax_keys = 9\nmax_state = \"2 MiB\"\n\
+                   when_full = \"drop-new\"";
+        let limits = OpenLimits {
+            open_runs_per_key: 7,
+            open_runs_per_rule: 8,
+            keys: 9,
+            state_bytes: 2 << 20,
+            when_full: WhenFull::DropNew,
+        };
+        assert_eq!(open(all), limits);
+        for (wrong, said) in [
+            ("max_open_runs_per_key = 0", "limits.max_open_runs_per_key: from 1 to"),
+            ("max_keys = 0", "limits.max_keys: from 1 to"),
+            ("max_state = \"lots\"", "limits.max_state: `lots` is not a size: write 512MiB or 2GiB"),
+            ("max_state = \"3KiB\"", "limits.max_state: from 1MiB to"),
+            ("when_full = \"stop\"", "limits.when_full: write \"drop-oldest\" or \"drop-new\""),
+            ("max_open_runs_per_keys = 1", "did you mean `max_open_runs_per_key`?"),
+        ] {
+            let problems = read(wrong).map(|_| ()).expect_err("it is wrong").to_string();
+            assert!(problems.contains("t.toml:8") && problems.contains(said), "{problems}");
+        }
     }
 
     #[test]

@@ -115,11 +115,15 @@ pub(super) struct RawHttp {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[expect(clippy::struct_field_names, reason = "they are called so in the file")]
 pub(super) struct RawLimits {
     pub(super) max_event_bytes: Option<Spanned<usize>>,
     pub(super) max_event_depth: Option<Spanned<usize>>,
     pub(super) max_remembered_ids: Option<Spanned<usize>>,
+    pub(super) max_open_runs_per_key: Option<Spanned<usize>>,
+    pub(super) max_open_runs_per_rule: Option<Spanned<usize>>,
+    pub(super) max_keys: Option<Spanned<usize>>,
+    pub(super) max_state: Option<Spanned<String>>,
+    pub(super) when_full: Option<Spanned<String>>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -1,6 +1,7 @@
 //! Raw configuration to settings. Every check is made here, in `ways_out` those of where alerts and dead letters go, in
-//! `sinks` those of who reads the alerts; all problems are reported at once.
+//! `sinks` those of who reads the alerts, in `limits` those of `[limits]`; all problems are reported at once.
 
+mod limits;
 mod sinks;
 mod ways_out;
 
@@ -14,8 +15,8 @@ use toml::Spanned;
 
 use crate::config::raw::{OneOrMany, RawConfig, RawHttp, RawSource, line_of};
 use crate::config::{
-    AlertsTo, DeadLettersTo, EVENT_DEPTH_CEILING, EventFields, FileSource, Format, InternalTopics, KafkaSettings, Late,
-    Limits, LogFormat, LogSettings, Problem, Settings, Sources, Start, TimeSettings, TopicSource, values,
+    AlertsTo, DeadLettersTo, EventFields, FileSource, Format, InternalTopics, KafkaSettings, Late, LogFormat,
+    LogSettings, Problem, Settings, Sources, Start, TimeSettings, TopicSource, values,
 };
 use crate::diagnostic::closest;
 use crate::secret::Secret;
@@ -25,9 +26,6 @@ const COMMIT_INTERVAL: Duration = Duration::from_millis(100);
 const IDLE_TIMEOUT: Duration = Duration::from_secs(5);
 const MAX_FUTURE_MS: i64 = 300_000;
 const TOPIC_LATENESS_MS: i64 = 2_000;
-const EVENT_BYTES_MAX: usize = 1024 * 1024;
-const EVENT_DEPTH_MAX: usize = 64;
-const REMEMBERED_IDS_MAX: usize = 1_000_000;
 const THREADS_MAX: usize = 256;
 const NAME_BYTES_MAX: usize = 100;
 
@@ -110,21 +108,7 @@ impl Checker<'_> {
             dead_letters,
             sinks,
             http: self.http(raw.http, on_topics),
-            limits: Limits {
-                event_bytes_max: self.limit("max_event_bytes", raw.limits.max_event_bytes, EVENT_BYTES_MAX, 64 << 20),
-                event_depth_max: self.limit(
-                    "max_event_depth",
-                    raw.limits.max_event_depth,
-                    EVENT_DEPTH_MAX,
-                    EVENT_DEPTH_CEILING,
-                ),
-                remembered_ids_max: self.limit(
-                    "max_remembered_ids",
-                    raw.limits.max_remembered_ids,
-                    REMEMBERED_IDS_MAX,
-                    100_000_000,
-                ),
-            },
+            limits: self.limits(&raw.limits),
             log: self.log(raw.log.level, raw.log.format),
         };
         if let Some(state) = raw.state {
@@ -475,14 +459,6 @@ impl Checker<'_> {
             self.problem(&given, "threads", format!("from 1 to {THREADS_MAX}"));
             all()
         })
-    }
-
-    fn limit(&mut self, field: &str, given: Option<Spanned<usize>>, default: usize, max: usize) -> usize {
-        let Some(given) = given else { return default };
-        if !(1..=max).contains(given.get_ref()) {
-            self.problem(&given, &format!("limits.{field}"), format!("from 1 to {max}"));
-        }
-        given.into_inner()
     }
 
     fn log(&mut self, level: Option<Spanned<String>>, format: Option<Spanned<String>>) -> LogSettings {

@@ -10,6 +10,8 @@ use crate::secret::Secret;
 const UNITS: [(&str, u64); 6] =
     [("ms", 1), ("s", 1_000), ("min", 60_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
 
+const SIZES: [(&str, usize); 4] = [("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30), ("TiB", 1 << 40)];
+
 /// `500ms`, `2s`, `5m`, `1h`, `1d`; spaces between number and unit are read.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
@@ -24,6 +26,16 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
 /// A duration in the form in which event time is counted.
 pub(super) fn milliseconds(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).expect("durations are at most a year")
+}
+
+/// `512MiB`, `2GiB`; spaces between number and unit are read.
+pub(super) fn bytes(text: &str) -> Result<usize, String> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let unit = text[digits..].trim();
+    let wrong = || format!("`{text}` is not a size: write 512MiB or 2GiB");
+    let number: usize = text[..digits].parse().map_err(|_| wrong())?;
+    let (_, bytes) = SIZES.iter().find(|(name, _)| *name == unit).ok_or_else(wrong)?;
+    number.checked_mul(*bytes).ok_or_else(|| format!("`{text}` is more than any machine has"))
 }
 
 /// An RFC 3339 instant in ms.
@@ -75,6 +87,14 @@ mod tests {
         assert_eq!(duration("5m"), Ok(Duration::from_mins(5)));
         for wrong in ["", "2", "s", "-1s", "2 sekonds", "99999999999999999999s", "1000000h"] {
             assert!(duration(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn sizes_have_a_unit() {
+        assert_eq!((bytes("512MiB"), bytes("2 GiB")), (Ok(512 << 20), Ok(2 << 30)));
+        for wrong in ["", "2", "GiB", "2GB", "-1MiB", "99999999999999TiB"] {
+            assert!(bytes(wrong).is_err(), "{wrong}");
         }
     }
 

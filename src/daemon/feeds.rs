@@ -12,6 +12,7 @@ use rdkafka::message::{BorrowedMessage, Message};
 
 use crate::config::{Settings, TopicSource};
 use crate::daemon::batch::{Batch, Record};
+use crate::daemon::dropped::DroppedRuns;
 use crate::daemon::feed::{Entry, Feed};
 use crate::daemon::judge::{Counts, Judge, Late, Letter, ReadAt};
 use crate::daemon::offsets::Mark;
@@ -44,6 +45,7 @@ pub(super) enum FeedError {
 pub(super) struct Feeds {
     program: Arc<Program>,
     metrics: Metrics,
+    dropped: DroppedRuns,
     sources: Vec<Source>,
     /// All shards; empty while they are judged.
     entries: Vec<Entry>,
@@ -95,6 +97,7 @@ impl Feeds {
         Ok(Feeds {
             program: Arc::clone(program),
             metrics: metrics.clone(),
+            dropped: DroppedRuns::new(program, metrics),
             sources: sources.iter().map(source).collect(),
             entries: Vec::new(),
             away: Vec::new(),
@@ -332,6 +335,7 @@ impl Feeds {
                 }
             }
             let since = shard.take_stats();
+            self.dropped.count(&since.rules, Instant::now());
             for (rule, stats) in self.program.rules.iter().zip(&since.rules) {
                 let label = || RuleName { rule: rule.name.to_string() };
                 if stats.missing_key > 0 {

@@ -9,12 +9,13 @@ use tokio::sync::mpsc;
 
 use crate::alert::Alert;
 use crate::config::{FileSource, Late, Settings};
+use crate::daemon::dropped::DroppedRuns;
 use crate::daemon::health::Health;
 use crate::daemon::output::{DeadLetter, Outputs};
 use crate::daemon::shutdown::Shutdown;
 use crate::daemon::table_files::{FileTables, Seen};
 use crate::decode::Decoder;
-use crate::engine::{Admission, AlertOrder, End, InputSettings, LatePolicy, Stream};
+use crate::engine::{Admission, AlertOrder, End, InputSettings, LatePolicy, RuleStats, Stream};
 use crate::event::{Event, Position, SourceId};
 use crate::intake::{decoder, input_settings};
 use crate::program::Program;
@@ -61,11 +62,13 @@ pub(super) fn run(
     let inputs = files.iter().zip(&*names).enumerate();
     let inputs: anyhow::Result<Vec<Input>> =
         inputs.map(|(at, (file, name))| Input::open(at, file, name, settings, program, metrics)).collect();
-    let mut merge = Merge { inputs: inputs?, summary: FilesSummary::default() };
+    let dropped = Drops { runs: DroppedRuns::new(program, metrics), counted: Vec::new() };
+    let mut merge = Merge { inputs: inputs?, dropped, summary: FilesSummary::default() };
     let stream_inputs: Vec<InputSettings> =
         files.iter().map(|file| input_settings(file.time, settings.limits)).collect();
     let mut stream = Stream::new(Arc::clone(program), &stream_inputs);
     stream.name_sources(names);
+    stream.set_limits(settings.limits.open);
     let tables = FileTables::watch(program, metrics, shutdown)?;
     let mut seen = Seen::default();
     let mut order = AlertOrder::default();
@@ -222,9 +225,27 @@ fn letter<'a>(source: &'a str, line: u64, bytes: &'a [u8], reason: &'static str,
     DeadLetter { source, partition: 0, offset, timestamp_ms: None, key: None, payload: Some(bytes), reason, detail }
 }
 
+/// What limits have dropped, as far as it was counted.
+struct Drops {
+    runs: DroppedRuns,
+    counted: Vec<RuleStats>,
+}
+
+impl Drops {
+    fn count(&mut self, now: Vec<RuleStats>) {
+        let mut since = now.clone();
+        for (stats, counted) in since.iter_mut().zip(&self.counted) {
+            stats.dropped.subtract(counted.dropped);
+        }
+        self.counted = now;
+        self.runs.count(&since, Instant::now());
+    }
+}
+
 /// Files by time, ties in the order in which they are given.
 struct Merge {
     inputs: Vec<Input>,
+    dropped: Drops,
     summary: FilesSummary,
 }
 
@@ -281,6 +302,7 @@ impl Merge {
     }
 
     fn count(&mut self, stream: &Stream, metrics: &Metrics) {
+        self.dropped.count(stream.stats().rules);
         for input in &mut self.inputs {
             let total = stream.forgotten_ids(input.at);
             let forgotten = total - std::mem::replace(&mut input.forgotten_ids, total);

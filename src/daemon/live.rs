@@ -361,7 +361,9 @@ impl<'a> Session<'a> {
             begin.push(self.begin(&partition, source, committed)?);
             feeds.push(Feed::new(partition, source));
         }
-        let shard = Shard::new(Arc::clone(&self.plan.program), Arc::clone(&self.names), &begin);
+        let mut shard = Shard::new(Arc::clone(&self.plan.program), Arc::clone(&self.names), &begin);
+        // By the number of all partitions, so that what a shard keeps does not depend on where the others are.
+        shard.set_limits(self.plan.settings.limits.open.share(self.topology.shards()));
         Ok(Entry::new(id, shard, feeds))
     }
 

@@ -8,6 +8,7 @@
 //! - `live`     the detection loop over topics: one plain thread that reads, sends and commits;
 //! - `feeds`    the shards of the loop: their batches, `feed` one shard with its partitions: pausing, idle time;
 //! - `batch`    messages copied from the client, `judge` decodes and steps through them, `workers` on which threads;
+//! - `dropped`  what limits have dropped, counted and said;
 //! - `shard`    a stream over its inputs, muted while it reads back;
 //! - `offsets`  what is stored with a committed offset;
 //! - `topology` which partitions make a shard, and which rules are right that way;
@@ -24,6 +25,7 @@
 
 mod batch;
 mod check;
+mod dropped;
 mod feed;
 mod feeds;
 mod files;

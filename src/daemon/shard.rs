@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use crate::alert::Alert;
 use crate::daemon::offsets::Mark;
-use crate::engine::{Admission, InputSettings, Stats, Stream};
+use crate::engine::{Admission, InputSettings, Limits, Stats, Stream};
 use crate::event::Event;
 use crate::program::{Program, Rows, TableId};
 
@@ -225,6 +225,11 @@ impl Shard {
         self.alerts.drain(..)
     }
 
+    /// From now on no more than this is open.
+    pub(super) fn set_limits(&mut self, limits: Limits) {
+        self.stream.set_limits(limits);
+    }
+
     /// From now on a list or table has these rows.
     pub(super) fn replace_table(&mut self, id: TableId, rows: Arc<Rows>) {
         self.stream.replace_table(id, rows);
@@ -246,6 +251,7 @@ impl Shard {
             rule.alerts -= counted.alerts;
             rule.suppressed -= counted.suppressed;
             rule.missing_key -= counted.missing_key;
+            rule.dropped.subtract(counted.dropped);
         }
         for (measure, counted) in since.measures.iter_mut().zip(&self.counted.measures) {
             measure.emitted -= counted.emitted;

@@ -19,6 +19,13 @@ pub(super) struct Topology {
     pub(super) cohorts: Vec<Cohort>,
 }
 
+impl Topology {
+    /// How many shards there are, in all copies together.
+    pub(super) fn shards(&self) -> usize {
+        self.cohorts.iter().map(|cohort| cohort.partitions).sum()
+    }
+}
+
 /// Topics whose equal partition numbers make a shard.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Cohort {

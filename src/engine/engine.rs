@@ -1,5 +1,7 @@
 //! One program over events in order of time.
 
+mod budget;
+
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::sync::Arc;
@@ -8,14 +10,16 @@ use hashbrown::DefaultHashBuilder;
 
 use crate::alert::Alert;
 use crate::engine::completed::Completed;
+use crate::engine::desk::Desk;
 use crate::engine::eval::Context;
 use crate::engine::held::{self, Streaks};
 use crate::engine::history::PastRun;
+use crate::engine::limits::{Limits, Room};
 use crate::engine::lookups::Tables;
 use crate::engine::measures::{Measures, Outlet};
 use crate::engine::memo::Memo;
 use crate::engine::nfa::{self, Offer};
-use crate::engine::pairs::{self, Pairs};
+use crate::engine::pairs::Pairs;
 use crate::engine::past::{Arriving, KeyAt, Memory, Past};
 use crate::engine::pending::{self, Pending};
 use crate::engine::runs::{KeyTable, Runs};
@@ -25,7 +29,7 @@ use crate::engine::stats::{MeasureStats, RuleStats, Stats, WithoutKey};
 use crate::engine::suppress::Suppressor;
 use crate::engine::trace::{Asked, Judged, Trace};
 use crate::engine::two_step::TwoSteps;
-use crate::engine::{candidates, emit, lookups};
+use crate::engine::{candidates, lookups};
 use crate::event::{Event, Key, KeyBuilder, Value};
 use crate::program::{Dispatch, MeasureId, Program, Rows, Rule, RuleId, Strategy, TableId, TwoStep, TwoStepId};
 
@@ -64,6 +68,10 @@ struct State {
     measuring: Vec<MeasureId>,
     now_ms: i64,
     swept_ms: i64,
+    /// The time from which on it is counted again what all keys have open.
+    counted_ms: i64,
+    /// The number of the event before which it was counted last.
+    counted_arrival: u64,
 }
 
 /// What judging changes.
@@ -72,6 +80,7 @@ struct Live {
     sources: Arc<[String]>,
     hasher: DefaultHashBuilder,
     shard: Shard,
+    room: Room,
     /// By key.
     tables: Vec<KeyTable>,
     /// By rule.
@@ -146,6 +155,7 @@ impl Engine {
             sources: Arc::from([]),
             tables: program.keys.iter().map(|_| KeyTable::new(hasher.clone())).collect(),
             shard,
+            room: Room::ENDLESS,
             rules: program.rules.iter().map(|_| RuleState::default()).collect(),
             two_steps: two_steps(&program, &hasher),
             hasher,
@@ -173,8 +183,16 @@ impl Engine {
             measuring: Vec::new(),
             now_ms: i64::MIN,
             swept_ms: i64::MIN,
+            counted_ms: i64::MAX,
+            counted_arrival: 0,
         };
         Engine { program, state }
+    }
+
+    /// From now on no more than this is open.
+    pub fn set_limits(&mut self, limits: Limits) {
+        self.state.live.room = Room { limits, full: None };
+        self.state.counted_ms = if limits.has_budget() { i64::MIN } else { i64::MAX };
     }
 
     /// Names the sources, by their number: an event without an id is told from others by its place in them.
@@ -215,6 +233,9 @@ impl Engine {
         // Each event is counted by one shard only.
         let counts = state.live.shard.is_first();
         state.live.stats.events += u64::from(counts);
+        if event.time_ms >= state.counted_ms {
+            state.keep_to_budget(program, event.time_ms);
+        }
         if event.type_id.is_none() {
             state.live.stats.undeclared += u64::from(counts);
             return;
@@ -228,12 +249,7 @@ impl Engine {
         let Engine { program, state } = self;
         state.fire(program, watermark_ms, alerts);
         if watermark_ms.saturating_sub(state.swept_ms) >= SWEEP_MS {
-            state.swept_ms = watermark_ms;
-            state.memory.sweep(program, watermark_ms);
-            state.live.sweep_due(program, watermark_ms);
-            for (two_step, runs) in program.two_steps.iter().zip(&mut state.live.two_steps) {
-                runs.expire(two_step, watermark_ms);
-            }
+            state.sweep(program, watermark_ms);
         }
     }
 
@@ -413,17 +429,20 @@ impl Live {
                 row
             }
             Strategy::EachPair => {
-                pairs::offer(&mut offer, &mut state.pairs, key, send);
+                let dropped = state.pairs.offer(&mut offer, key, &self.room, send);
+                stats.dropped.add(dropped);
                 self.set_sweep(rule);
                 row
             }
             Strategy::Held(held) => {
-                held::offer(&mut offer, *held, &mut state.streaks, key, send);
+                let dropped = held::offer(&mut offer, *held, &mut state.streaks, key, &self.room, send);
+                stats.dropped.add(dropped);
                 self.set_sweep(rule);
                 row
             }
             Strategy::Session(session) => {
-                state.sessions.offer(&mut offer, session, key);
+                let dropped = state.sessions.offer(&mut offer, session, key, &self.room);
+                stats.dropped.add(dropped);
                 self.set_timer(rule);
                 row
             }
@@ -437,12 +456,16 @@ impl Live {
         let two_step = &program.two_steps[id.index()];
         let first = &program.rules[two_step.members[0].rule.index()];
         let offer = Offer::new(first, event, memo, past, tables);
-        let Live { sources, pending, stats, rules, two_steps, .. } = self;
-        two_steps[id.index()].offer(program, two_step, &offer, key, |completed| {
+        let Live { sources, room, pending, stats, rules, two_steps, .. } = self;
+        let runs = &mut two_steps[id.index()];
+        runs.complete(program, two_step, &offer, key, |completed| {
             let at = completed.rule.id.index();
             let mut desk = Desk { program, sources, pending, stats: &mut stats.rules[at], alerts };
             desk.send(&mut rules[at].suppressor, key.bytes, completed);
         });
+        if offer.starts().is_some() {
+            runs.start(two_step, &offer, key, room, &mut stats.rules);
+        }
     }
 
     fn offer_to_runs(&mut self, mut offer: Offer<'_>, place: Place<'_>, alerts: &mut Vec<Alert>) -> Option<Row> {
@@ -458,10 +481,25 @@ impl Live {
         if let Some(list) = row.and_then(|row| table.open_list(row, rule.id)) {
             used_up = offer.offer_to_open_runs(&mut state.runs, list, send);
         }
-        let starts = if used_up { None } else { offer.starts() };
+        let mut starts = if used_up { None } else { offer.starts() };
+        let row = if starts.is_some() && self.room.is_tight(state.runs.len()) {
+            starts = starts.filter(|_| self.admit(rule, row, event.time_ms));
+            self.tables[rule.key.index()].find(key.hash, key.bytes)
+        } else {
+            row
+        };
+        let state = &mut self.rules[rule.id.index()];
+        let table = &mut self.tables[rule.key.index()];
         let row = if let Some(first) = starts {
             let row = row.unwrap_or_else(|| table.insert(key.hash, key.bytes));
-            offer.start(&mut state.runs, row, table.list_mut(row, rule.id), first);
+            let list = table.list_mut(row, rule.id);
+            let limits = &self.room.limits;
+            let dropped = &mut self.stats.rules[rule.id.index()].dropped;
+            if list.len() < limits.open_runs_per_key || nfa::make_room(&mut state.runs, list, limits, dropped) {
+                offer.start(&mut state.runs, row, list, first);
+            } else {
+                starts = None;
+            }
             Some(row)
         } else {
             row.filter(|row| !table.tidy(*row, rule.id))
@@ -593,36 +631,5 @@ impl Shard {
     fn owns(self, hash: u64, pinned: bool) -> bool {
         self.count == 1
             || if pinned { self.is_first() } else { (hash.rotate_left(24) & 0xffff) % self.count == self.index }
-    }
-}
-
-/// Where completed matches of a rule become alerts.
-struct Desk<'a> {
-    program: &'a Program,
-    sources: &'a [String],
-    pending: &'a mut Vec<Pending>,
-    stats: &'a mut RuleStats,
-    alerts: &'a mut Vec<Alert>,
-}
-
-impl Desk<'_> {
-    /// Makes an alert of a completed match, unless `at most once per` holds it back.
-    fn send(&mut self, suppressor: &mut Suppressor, key: &[u8], completed: &Completed<'_>) {
-        let rule = completed.rule;
-        let suppressed = match rule.alert.at_most_once_ms {
-            Some(ms) => suppressor.admit(key, completed.time_ms, ms),
-            None => Some(0),
-        };
-        let Some(suppressed) = suppressed else {
-            self.stats.suppressed += 1;
-            return;
-        };
-        self.stats.alerts += 1;
-        let mut alert = emit::alert(self.program, self.sources, key, completed);
-        alert.suppressed = suppressed;
-        if !rule.derived.is_empty() {
-            self.pending.push(Pending::new(&alert, key, completed));
-        }
-        self.alerts.push(alert);
     }
 }

@@ -36,6 +36,8 @@ pub enum Ended {
     Cancelled(Position),
     /// Another run of its key completed, and the rule has no `every`.
     UsedUp,
+    /// It was dropped for a newer one: as many were open as may be.
+    Dropped,
     /// The input ended first.
     StillOpen,
 }

@@ -78,6 +78,21 @@ impl<T> UntilIdle<T> {
         &mut open.value
     }
 
+    /// Whether something is open for a key.
+    pub(super) fn has(&self, key: KeyAt<'_>) -> bool {
+        self.open.get(key.hash, key.bytes).is_some()
+    }
+
+    /// The time of the last event of that which was longest without one.
+    pub(super) fn oldest_ms(&self) -> Option<i64> {
+        self.open.oldest_ms()
+    }
+
+    /// Takes out what was longest without an event.
+    pub(super) fn take_oldest(&mut self) -> Option<T> {
+        self.open.take_oldest().map(|open| open.value)
+    }
+
     /// When the next closes.
     pub(super) fn next_close(&mut self, idle: Idle) -> Option<i64> {
         let idle_ms = self.open.oldest_ms().map(|last_ms| last_ms.saturating_add(idle.idle_ms));

@@ -93,11 +93,21 @@ impl<T> Keyed<T> {
     /// Forgets up to `most` rows that were last touched before a time.
     pub(super) fn forget_before(&mut self, time_ms: i64, most: usize) {
         for _ in 0..most {
-            if self.oldest_ms().is_none_or(|touched_ms| touched_ms >= time_ms) {
+            if self.take_before(time_ms).is_none() {
                 return;
             }
-            self.take(self.oldest);
         }
+    }
+
+    /// Takes the row that was longest untouched, if it was last touched before a time.
+    pub(super) fn take_before(&mut self, time_ms: i64) -> Option<T> {
+        self.oldest_ms().filter(|touched_ms| *touched_ms < time_ms)?;
+        Some(self.take(self.oldest).value)
+    }
+
+    /// Takes the row that was longest untouched.
+    pub(super) fn take_oldest(&mut self) -> Option<T> {
+        (self.oldest != NONE).then(|| self.take(self.oldest).value)
     }
 
     fn find(&self, hash: u64, key: &[u8]) -> Option<Row> {

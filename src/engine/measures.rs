@@ -78,6 +78,11 @@ impl Measures {
         self.open.iter().map(Open::len).sum()
     }
 
+    /// What open windows hold, in bytes. A measure over the last events is counted as if it had them all.
+    pub(super) fn bytes(&self, program: &Program) -> usize {
+        program.measures.iter().zip(&self.open).map(|(measure, open)| open.len() * open.row_bytes(measure)).sum()
+    }
+
     /// Takes an event of one of a measure's types. `context` is of that event.
     pub(super) fn offer(&mut self, id: MeasureId, key: KeyAt<'_>, context: Context<'_>, outlet: &mut Outlet<'_>) {
         let measure = &outlet.program.measures[id.index()];
@@ -159,6 +164,23 @@ impl Open {
             Open::Panes(_, panes) => panes.len(),
             Open::Sessions(_, sessions) => sessions.len(),
             Open::Newest(_, rows) => rows.len(),
+        }
+    }
+
+    /// What one key holds, in bytes.
+    fn row_bytes(&self, measure: &Measure) -> usize {
+        let folds = measure.folds.iter().map(|fold| Fold::bytes(fold.aggregate)).sum::<usize>();
+        match self {
+            Open::Panes(..) => Panes::ROW_BYTES + folds,
+            Open::Sessions(..) => Measures::SESSION_BYTES + folds,
+            Open::Newest(count, _) => {
+                let entries = |fold: &MeasureFold| {
+                    let (boxed, entry) = Sliding::bytes(fold.aggregate);
+                    size_of::<Sliding>() + boxed + *count as usize * entry
+                };
+                let times = *count as usize * size_of::<i64>();
+                Measures::NEWEST_BYTES + times + measure.folds.iter().map(entries).sum::<usize>()
+            }
         }
     }
 

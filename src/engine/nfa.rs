@@ -7,6 +7,7 @@
 use crate::engine::completed::Completed;
 use crate::engine::eval::{self, Context};
 use crate::engine::history::Ended;
+use crate::engine::limits::{Dropped, Limit, Limits, WhenFull};
 use crate::engine::lookups::Tables;
 use crate::engine::memo::Memo;
 use crate::engine::past::Past;
@@ -252,7 +253,8 @@ impl<'a> Offer<'a> {
             leave_step(runs.get_mut(row));
         }
         let step_id = runs.get(row).step;
-        self.keep(runs.get_mut(row), step_id, list);
+        let shared = self.keep(runs.get_mut(row), step_id, list);
+        runs.share(shared);
         let step = &rule.steps[step_id.index()];
         let run = runs.get_mut(row);
         // A step that takes ever more needs to know only that it has enough.
@@ -273,18 +275,22 @@ impl<'a> Offer<'a> {
         }
     }
 
-    /// Keeps what the run needs of the event.
-    fn keep(&self, run: &mut Run, step_id: StepId, list: &mut RunList) {
+    /// Keeps what the run needs of the event. Says whether it is one more that the runs of the key share.
+    fn keep(&self, run: &mut Run, step_id: StepId, list: &mut RunList) -> bool {
         let made = self.made(step_id);
         let step = &self.rule.steps[step_id.index()];
         if !(step.is_repeated() && step.independent) {
             run.own.insert(&made);
-        } else if run.taken == 0 {
-            let from = list.shared_of(step_id).begin(&made);
+            return false;
+        }
+        let shared = list.shared_of(step_id);
+        if run.taken == 0 {
+            let (from, is_new) = shared.begin(&made);
             run.own.insert(&Span { step: step_id, from, to: from + 1 }.to_record());
+            is_new
         } else {
-            list.shared_of(step_id).push(&made);
             run.own.lengthen_span();
+            shared.push(&made)
         }
     }
 
@@ -338,6 +344,28 @@ pub(super) fn expire(rule: &Rule, runs: &mut Runs, keys: &mut KeyTable, row: Row
     let key = runs.get(row).key;
     runs.close(row, keys.list_mut(key, rule.id), Ended::Expired);
     keys.tidy(key, rule.id);
+}
+
+/// Drops the oldest run of a key that has as many as it may, for a new one to take its place. Says whether it may.
+#[cold]
+pub(super) fn make_room(runs: &mut Runs, list: &mut RunList, limits: &Limits, dropped: &mut Dropped) -> bool {
+    dropped.count(Limit::OpenRunsPerKey, 1);
+    match limits.when_full {
+        WhenFull::DropNew => false,
+        WhenFull::DropOldest => {
+            runs.close(list.first, list, Ended::Dropped);
+            true
+        }
+    }
+}
+
+/// Drops the run of a rule that started first.
+pub(super) fn drop_oldest(rule: &Rule, runs: &mut Runs, keys: &mut KeyTable) -> bool {
+    let Some((_, row)) = runs.oldest(rule.id, keys) else { return false };
+    let key = runs.get(row).key;
+    runs.close(row, keys.list_mut(key, rule.id), Ended::Dropped);
+    keys.tidy(key, rule.id);
+    true
 }
 
 fn leave_step(run: &mut Run) {

@@ -7,49 +7,122 @@ use std::collections::VecDeque;
 
 use crate::engine::completed::Completed;
 use crate::engine::keyed::Keyed;
+use crate::engine::limits::{Dropped, Footprint, Limit, Room, WhenFull};
 use crate::engine::nfa::Offer;
 use crate::engine::past::KeyAt;
-use crate::engine::record::{Record, Records, Taken};
+use crate::engine::record::{self, Record, Records, Taken};
 use crate::engine::runs::Trail;
 use crate::engine::unordered;
-use crate::program::StepId;
+use crate::program::{Rule, StepId};
 
 /// The kept events of all keys.
-pub(super) type Pairs = Keyed<Sides>;
+#[derive(Debug, Default)]
+pub(super) struct Pairs {
+    rows: Keyed<Sides>,
+    /// How many events are kept.
+    kept: usize,
+}
 
 /// The kept events of a key.
 #[derive(Debug, Default)]
-pub(super) struct Sides([VecDeque<Record>; 2]);
+struct Sides([VecDeque<Record>; 2]);
 
 const LEFT: StepId = StepId(0);
 const RIGHT: StepId = StepId(1);
 
-/// Joins an event with what is kept of its key, and keeps it.
-pub(super) fn offer(
-    offer: &mut Offer<'_>,
-    pairs: &mut Pairs,
-    key: KeyAt<'_>,
-    mut completed: impl FnMut(Completed<'_>),
-) {
-    let (rule, now_ms) = (offer.rule, offer.event.time_ms);
-    let within_ms = rule.within.map_or(i64::MAX, |within| within.ms);
-    let oldest_ms = now_ms.saturating_sub(within_ms);
-    pairs.forget_before(oldest_ms, 2);
-    let takes = [LEFT, RIGHT].map(|side| offer.fits(&rule.steps[side.index()].guards, None));
-    if takes == [false, false] {
-        return;
+impl Pairs {
+    /// A key with kept events, in bytes, without them.
+    pub(super) const ROW_BYTES: usize = Keyed::<Sides>::ROW_BYTES;
+
+    /// How many keys have kept events.
+    pub(super) fn len(&self) -> usize {
+        self.rows.len()
     }
-    let sides = pairs.touch(key.hash, key.bytes, now_ms, Sides::default);
-    sides.0.iter_mut().for_each(|kept| forget(kept, oldest_ms));
-    for (side, other) in [(LEFT, RIGHT), (RIGHT, LEFT)] {
-        if takes[side.index()] {
-            join(offer, side, &sides.0[other.index()], &mut completed);
+
+    /// The time of the newest event of the key that was longest without one.
+    pub(super) fn oldest_ms(&self) -> Option<i64> {
+        self.rows.oldest_ms()
+    }
+
+    /// Forgets up to `most` keys whose last event came before a time.
+    pub(super) fn forget_before(&mut self, time_ms: i64, most: usize) {
+        for _ in 0..most {
+            let Some(sides) = self.rows.take_before(time_ms) else { return };
+            self.kept -= sides.len();
         }
     }
-    for side in [LEFT, RIGHT] {
-        if takes[side.index()] {
-            sides.0[side.index()].push_back(Record::from(&*offer.made(side)));
+
+    /// Drops all that is kept of the key that was longest without an event. Gives how many events that were.
+    pub(super) fn drop_oldest(&mut self) -> usize {
+        let mut dropped = 0;
+        // A key of which everything has passed is no more than a row.
+        while dropped == 0
+            && let Some(sides) = self.rows.take_oldest()
+        {
+            dropped = sides.len();
         }
+        self.kept -= dropped;
+        dropped
+    }
+
+    /// What is kept.
+    pub(super) fn footprint(&self, rule: &Rule) -> Footprint {
+        let event_bytes = rule.steps.iter().map(record::usual_bytes).max().unwrap_or_default();
+        Footprint::of(self.len(), Self::ROW_BYTES, self.kept, event_bytes)
+    }
+
+    /// Joins an event with what is kept of its key, and keeps it. Gives what was dropped for it, or instead of which.
+    pub(super) fn offer(
+        &mut self,
+        offer: &mut Offer<'_>,
+        key: KeyAt<'_>,
+        room: &Room,
+        mut completed: impl FnMut(Completed<'_>),
+    ) -> Dropped {
+        let (rule, now_ms) = (offer.rule, offer.event.time_ms);
+        let within_ms = rule.within.map_or(i64::MAX, |within| within.ms);
+        let oldest_ms = now_ms.saturating_sub(within_ms);
+        self.forget_before(oldest_ms, 2);
+        let mut dropped = Dropped::default();
+        let takes = [LEFT, RIGHT].map(|side| offer.fits(&rule.steps[side.index()].guards, None));
+        if takes == [false, false] {
+            return dropped;
+        }
+        let keeps = !room.is_tight(self.kept) || self.admit(key, oldest_ms, room, &mut dropped);
+        if !keeps && self.rows.get(key.hash, key.bytes).is_none() {
+            return dropped;
+        }
+        let sides = self.rows.touch(key.hash, key.bytes, now_ms, Sides::default);
+        let before = sides.len();
+        sides.0.iter_mut().for_each(|kept| forget(kept, oldest_ms));
+        for (side, other) in [(LEFT, RIGHT), (RIGHT, LEFT)] {
+            if takes[side.index()] {
+                join(offer, side, &sides.0[other.index()], &mut completed);
+            }
+        }
+        for side in [LEFT, RIGHT] {
+            let kept = &mut sides.0[side.index()];
+            if keeps && takes[side.index()] && has_room(kept, room, &mut dropped) {
+                kept.push_back(Record::from(&*offer.made(side)));
+            }
+        }
+        self.kept = self.kept + sides.len() - before;
+        dropped
+    }
+
+    /// Whether an event may be kept beside those of all keys.
+    #[cold]
+    fn admit(&mut self, key: KeyAt<'_>, oldest_ms: i64, room: &Room, dropped: &mut Dropped) -> bool {
+        self.forget_before(oldest_ms, usize::MAX);
+        let is_new_key = self.rows.get(key.hash, key.bytes).is_none();
+        room.admit(is_new_key, self.kept, dropped, || self.drop_oldest())
+    }
+}
+
+impl Sides {
+    /// How many events are kept.
+    fn len(&self) -> usize {
+        self.0.iter().map(VecDeque::len).sum()
     }
 }
 
@@ -64,6 +137,16 @@ fn join(offer: &mut Offer<'_>, side: StepId, kept: &VecDeque<Record>, completed:
         pair.insert(&offer.made(side));
         completed(offer.completion(Trail::of_records(pair.as_bytes())));
     }
+}
+
+/// Whether one more event may be kept of a side: where there are as many as may be, the oldest of them goes or the new
+/// one is not kept.
+fn has_room(kept: &mut VecDeque<Record>, room: &Room, dropped: &mut Dropped) -> bool {
+    if kept.len() < room.limits.open_runs_per_key {
+        return true;
+    }
+    dropped.count(Limit::OpenRunsPerKey, 1);
+    room.limits.when_full == WhenFull::DropOldest && kept.pop_front().is_some()
 }
 
 fn forget(kept: &mut VecDeque<Record>, oldest_ms: i64) {

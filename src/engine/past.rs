@@ -27,10 +27,18 @@ pub(super) struct KeyAt<'a> {
 #[derive(Debug, Default)]
 pub(super) struct Memory {
     hasher: DefaultHashBuilder,
-    windows: Vec<Keyed<Sliding>>,
+    windows: Vec<Rows>,
     /// By the key and the value together.
     novelties: Vec<Keyed<()>>,
     pair: KeyBuilder,
+}
+
+/// The rows of a window.
+#[derive(Debug, Default)]
+struct Rows {
+    by_key: Keyed<Sliding>,
+    /// How many entries they have.
+    entries: usize,
 }
 
 /// The past of one key, as conditions read it.
@@ -57,7 +65,7 @@ const FORGOTTEN_PER_EVENT: usize = 2;
 impl Memory {
     pub(super) fn new(program: &Program) -> Memory {
         Memory {
-            windows: program.windows.iter().map(|_| Keyed::default()).collect(),
+            windows: program.windows.iter().map(|_| Rows::default()).collect(),
             novelties: program.novelties.iter().map(|_| Keyed::default()).collect(),
             ..Memory::default()
         }
@@ -68,8 +76,11 @@ impl Memory {
         let Arriving { dispatch, key, event, .. } = arriving;
         self.feed(&dispatch.windows, arriving);
         for id in &dispatch.reads {
-            if let Some(sliding) = self.windows[id.index()].get_mut(key.hash, key.bytes) {
+            let Rows { by_key, entries } = &mut self.windows[id.index()];
+            if let Some(sliding) = by_key.get_mut(key.hash, key.bytes) {
+                let before = sliding.len();
                 sliding.evict(event.time_ms);
+                *entries -= before - sliding.len();
             }
         }
     }
@@ -102,7 +113,18 @@ impl Memory {
 
     /// How many rows there are.
     pub(super) fn rows(&self) -> usize {
-        self.windows.iter().map(Keyed::len).sum::<usize>() + self.novelties.iter().map(Keyed::len).sum::<usize>()
+        self.windows.iter().map(|rows| rows.by_key.len()).sum::<usize>()
+            + self.novelties.iter().map(Keyed::len).sum::<usize>()
+    }
+
+    /// What is remembered, in bytes.
+    pub(super) fn bytes(&self, program: &Program) -> usize {
+        let window = |(window, rows): (&Window, &Rows)| {
+            let (boxed, entry) = Sliding::bytes(window.aggregate);
+            rows.by_key.len() * (Keyed::<Sliding>::ROW_BYTES + boxed) + rows.entries * entry
+        };
+        let windows: usize = program.windows.iter().zip(&self.windows).map(window).sum();
+        windows + self.novelties.iter().map(|rows| rows.len() * Keyed::<()>::ROW_BYTES).sum::<usize>()
     }
 
     fn feed(&mut self, windows: &[WindowId], arriving: Arriving<'_>) {
@@ -121,10 +143,12 @@ impl Memory {
             }
             let value = window.value.as_ref().map(|expr| eval::value(expr, context));
             let value = value.as_deref().unwrap_or(&Value::Boolean(true));
-            let sliding =
-                rows.touch(key.hash, key.bytes, event.time_ms, || Sliding::new(window.aggregate, window.range));
+            let make = || Sliding::new(window.aggregate, window.range);
+            let sliding = rows.by_key.touch(key.hash, key.bytes, event.time_ms, make);
+            let before = sliding.len();
             sliding.push(event.time_ms, counts.then_some(value));
             sliding.evict(event.time_ms);
+            rows.entries = rows.entries + sliding.len() - before;
         }
     }
 
@@ -134,11 +158,21 @@ impl Memory {
     }
 }
 
+impl Rows {
+    /// Forgets up to `most` rows that were last touched before a time.
+    fn forget_before(&mut self, time_ms: i64, most: usize) {
+        for _ in 0..most {
+            let Some(sliding) = self.by_key.take_before(time_ms) else { return };
+            self.entries -= sliding.len();
+        }
+    }
+}
+
 impl Past<'_> {
     /// The value of a window.
     pub(super) fn window(&self, id: WindowId) -> Value {
         let Window { aggregate, .. } = self.program.windows[id.index()];
-        match self.memory.windows[id.index()].get(self.key.hash, self.key.bytes) {
+        match self.memory.windows[id.index()].by_key.get(self.key.hash, self.key.bytes) {
             Some(sliding) => sliding.value(),
             None => Fold::new(aggregate).value(),
         }

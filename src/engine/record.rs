@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use smallvec::SmallVec;
 
 use crate::event::{Event, Point, Position, SourceId, Text, Value};
-use crate::program::{Rule, StepId};
+use crate::program::{Rule, Shown, Step, StepId};
 use crate::schema::TypeId;
 
 /// The bytes of one record; most fit here without the heap while they are made.
@@ -385,6 +385,21 @@ pub(super) const USUAL_BYTES: usize = 20;
 
 /// What most values take in a record, in bytes: a number, a time, a text of eight letters.
 pub(super) const USUAL_VALUE_BYTES: usize = 9;
+
+/// The bytes of the text of a whole event, as most are.
+const USUAL_WHOLE_BYTES: usize = 256;
+
+/// The bytes that records take beside the row that they are of.
+pub(super) fn spilled_bytes(records: usize) -> usize {
+    if records > Records::INLINE { records } else { 0 }
+}
+
+/// The bytes of a record on its own of an event that a step took, as most are.
+pub(super) fn usual_bytes(step: &Step) -> usize {
+    let whole = step.captures.iter().filter(|capture| capture.shown == Shown::Whole).count();
+    let values = step.captures.len() - whole;
+    size_of::<Record>() + USUAL_BYTES + values * USUAL_VALUE_BYTES + whole * USUAL_WHOLE_BYTES
+}
 
 /// Records one after the other, in the order of their steps; short ones lie in the row itself.
 #[derive(Debug)]

@@ -89,13 +89,15 @@ pub(super) struct Runs {
     moving: Ends,
     /// Runs that wait for a final `then no`, by the end of their wait.
     waiting: Ends,
+    /// How many events the runs of one key share, of all keys.
+    shared: usize,
     /// How runs ended, where somebody asked.
     history: Option<Vec<PastRun>>,
 }
 
 impl Default for Runs {
     fn default() -> Self {
-        Runs { rows: Slab::default(), moving: EMPTY, waiting: EMPTY, history: None }
+        Runs { rows: Slab::default(), moving: EMPTY, waiting: EMPTY, shared: 0, history: None }
     }
 }
 
@@ -130,6 +132,7 @@ impl Runs {
             self.get_mut(list.last).by_key.after = row;
         }
         list.last = row;
+        list.open += 1;
         self.queue(row);
         row
     }
@@ -171,12 +174,36 @@ impl Runs {
             NONE => list.last = before,
             after => self.get_mut(after).by_key.before = before,
         }
+        list.open -= 1;
         let run = self.rows.remove(row);
         let mut shared = &mut list.shared;
         while let Some(list) = shared {
-            list.release(run.own.as_bytes());
+            self.shared -= list.release(run.own.as_bytes());
             shared = &mut list.next;
         }
+    }
+
+    /// The runs of a key share one event more.
+    #[inline]
+    pub(super) fn share(&mut self, is_new: bool) {
+        self.shared += usize::from(is_new);
+    }
+
+    /// How many events runs share.
+    pub(super) fn shared(&self) -> usize {
+        self.shared
+    }
+
+    /// The run that started first, of those that move on and of those that wait each the one that ends first, and when
+    /// it started.
+    pub(super) fn oldest(&self, rule: RuleId, keys: &KeyTable) -> Option<(i64, Row)> {
+        let heads = [self.moving.first, self.waiting.first].into_iter().filter(|row| *row != NONE);
+        let start_ms = |row: Row| {
+            let run = self.get(row);
+            let list = keys.list(run.key, rule).expect("an open run is in its key's list");
+            run.trail(&list.shared).start_ms()
+        };
+        heads.map(|row| (start_ms(row), row)).min_by_key(|(start_ms, _)| *start_ms)
     }
 
     /// The waiting run whose time ends first, if it ends before the watermark.
@@ -231,13 +258,21 @@ pub(super) struct RunList {
     pub(super) rule: RuleId,
     pub(super) first: Row,
     last: Row,
+    /// How many they are.
+    open: u32,
     /// One list for each repeated step whose condition is the same for every run.
     pub(super) shared: SharedLists,
 }
 
 impl RunList {
     pub(super) fn new(rule: RuleId) -> RunList {
-        RunList { rule, first: NONE, last: NONE, shared: None }
+        RunList { rule, first: NONE, last: NONE, open: 0, shared: None }
+    }
+
+    /// How many runs are open.
+    #[inline]
+    pub(super) fn len(&self) -> usize {
+        self.open as usize
     }
 
     /// The shared list of a step, made when it is first asked for.
@@ -266,23 +301,26 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    /// Adds an event, unless it is the last one already: several runs take it.
-    pub(super) fn push(&mut self, made: &[u8]) {
+    /// Adds an event, unless it is the last one already: several runs take it. Says whether it did.
+    pub(super) fn push(&mut self, made: &[u8]) -> bool {
         let is_there = self.entries.back().is_some_and(|(last, _)| **last == *made);
         if !is_there {
             self.entries.push_back((Record::from(made), 0));
         }
+        !is_there
     }
 
-    /// A run begins with this event. Gives the event's number.
-    pub(super) fn begin(&mut self, made: &[u8]) -> u64 {
-        self.push(made);
+    /// A run begins with this event. Gives the event's number, and whether it was not there yet.
+    pub(super) fn begin(&mut self, made: &[u8]) -> (u64, bool) {
+        let is_new = self.push(made);
         let (_, begins) = self.entries.back_mut().expect("just pushed");
         *begins += 1;
-        self.base + self.entries.len() as u64 - 1
+        (self.base + self.entries.len() as u64 - 1, is_new)
     }
 
-    fn release(&mut self, own: &[u8]) {
+    /// A run with these records ends. Gives how many events nobody needs any more.
+    fn release(&mut self, own: &[u8]) -> usize {
+        let before = self.entries.len();
         for entry in record::entries_of(own, self.step) {
             if let Entry::Span(span) = entry {
                 let at = self.index(span.from);
@@ -293,6 +331,7 @@ impl Shared {
             self.entries.pop_front();
             self.base += 1;
         }
+        before - self.entries.len()
     }
 
     fn index(&self, number: u64) -> usize {

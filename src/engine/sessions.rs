@@ -9,10 +9,11 @@ use crate::engine::emit::EVENTS_AT_EACH_END;
 use crate::engine::eval::{self, Context};
 use crate::engine::fold::Fold;
 use crate::engine::idle::{Closed, Idle, UntilIdle};
+use crate::engine::limits::{Dropped, Footprint, Room};
 use crate::engine::lookups::Tables;
 use crate::engine::nfa::Offer;
 use crate::engine::past::KeyAt;
-use crate::engine::record::Record;
+use crate::engine::record::{self, Record};
 use crate::engine::runs::Trail;
 use crate::engine::trace::{Judged, Place, Seen, Trace, Traced};
 use crate::event::{Event, EventId, Key, Value};
@@ -20,7 +21,11 @@ use crate::program::{Rule, Session, StepId};
 
 /// The open sessions of a rule.
 #[derive(Debug, Default)]
-pub(super) struct Sessions(UntilIdle<Open>);
+pub(super) struct Sessions {
+    open: UntilIdle<Open>,
+    /// How many events they keep.
+    kept: usize,
+}
 
 #[derive(Debug)]
 struct Open {
@@ -37,22 +42,47 @@ impl Sessions {
 
     /// How many are open.
     pub(super) fn len(&self) -> usize {
-        self.0.len()
+        self.open.len()
     }
 
     /// Takes an event into its key's session, or begins one. Sessions that end before it are closed already.
-    pub(super) fn offer(&mut self, offer: &mut Offer<'_>, session: &Session, key: KeyAt<'_>) {
+    /// Gives what was dropped for it, or instead of which.
+    pub(super) fn offer(&mut self, offer: &mut Offer<'_>, session: &Session, key: KeyAt<'_>, room: &Room) -> Dropped {
+        let mut dropped = Dropped::default();
         if !offer.fits(&offer.rule.steps[0].guards, None) {
-            return;
+            return dropped;
         }
-        let open = self.0.touch(idle(session), key, offer.event.time_ms, || Open::new(session));
+        let is_full = room.is_tight(self.len()) && !self.open.has(key);
+        if is_full && !room.admit(true, self.len(), &mut dropped, || usize::from(self.drop_oldest())) {
+            return dropped;
+        }
+        let open = self.open.touch(idle(session), key, offer.event.time_ms, || Open::new(session));
         open.fold(session, offer.event, offer.context(None));
-        open.keep(Record::from(&*offer.made(STEP)));
+        self.kept += open.keep(Record::from(&*offer.made(STEP)));
+        dropped
+    }
+
+    /// The time of the last event of the session that was longest without one.
+    pub(super) fn oldest_ms(&self) -> Option<i64> {
+        self.open.oldest_ms()
+    }
+
+    /// Drops the session that was longest without an event.
+    pub(super) fn drop_oldest(&mut self) -> bool {
+        let oldest = self.open.take_oldest();
+        self.kept -= oldest.as_ref().map_or(0, Open::kept);
+        oldest.is_some()
+    }
+
+    /// What sessions hold.
+    pub(super) fn footprint(&self, rule: &Rule, session: &Session) -> Footprint {
+        let folds: usize = session.folds.iter().map(|fold| Fold::bytes(fold.aggregate)).sum();
+        Footprint::of(self.len(), Self::ROW_BYTES + folds, self.kept, record::usual_bytes(&rule.steps[0]))
     }
 
     /// When the next session closes.
     pub(super) fn next_close(&mut self, session: &Session) -> Option<i64> {
-        self.0.next_close(idle(session))
+        self.open.next_close(idle(session))
     }
 
     /// Closes the session whose time has come, and hands it out if its condition holds.
@@ -65,7 +95,8 @@ impl Sessions {
         asked: Option<&Trace>,
         completed: impl FnOnce(&Key, Completed<'_>),
     ) {
-        let Some(Closed { key, value: open, .. }) = self.0.close(idle(session), close_ms) else { return };
+        let Some(Closed { key, value: open, .. }) = self.open.close(idle(session), close_ms) else { return };
+        self.kept -= open.kept();
         let events: Vec<u8> = open.head.iter().chain(&open.tail).flatten().copied().collect();
         let trail = Trail::of_records(&events);
         let aggregates: Vec<Value> = open.folds.iter().map(Fold::value).collect();
@@ -121,15 +152,22 @@ impl Open {
         }
     }
 
-    /// Keeps an event as evidence, if it is among the first or last.
-    fn keep(&mut self, taken: Record) {
+    /// Keeps an event as evidence, if it is among the first or last. Gives how many more are kept then.
+    fn keep(&mut self, taken: Record) -> usize {
+        let before = self.kept();
         if self.head.len() < EVENTS_AT_EACH_END {
             self.head.push(taken);
-            return;
+        } else {
+            if self.tail.len() == EVENTS_AT_EACH_END {
+                self.tail.pop_front();
+            }
+            self.tail.push_back(taken);
         }
-        if self.tail.len() == EVENTS_AT_EACH_END {
-            self.tail.pop_front();
-        }
-        self.tail.push_back(taken);
+        self.kept() - before
+    }
+
+    /// How many events are kept.
+    fn kept(&self) -> usize {
+        self.head.len() + self.tail.len()
     }
 }

@@ -118,6 +118,19 @@ impl Sliding {
         }
     }
 
+    /// How many entries there are.
+    pub(super) fn len(&self) -> usize {
+        match &self.entries {
+            Entries::Count(marks) => marks.len(),
+            Entries::Total(totals) => totals.integers.len() + totals.numbers.len(),
+            Entries::Spread(spreads) => spreads.numbers.len(),
+            Entries::Extreme(values) | Entries::First(values) => values.len(),
+            Entries::Last(last) => usize::from(last.is_some()),
+            Entries::Distinct(recent) => recent.len(),
+            Entries::Percentile(percentile) => percentile.values.len(),
+        }
+    }
+
     /// The aggregate over what is there.
     pub(super) fn value(&self) -> Value {
         match &self.entries {

@@ -1,5 +1,6 @@
 //! What an engine counts.
 
+use crate::engine::limits::Dropped;
 use crate::program::Program;
 use crate::schema::TypeId;
 
@@ -34,6 +35,8 @@ pub struct RuleStats {
     pub suppressed: u64,
     /// Events that the rule did not see because a part of its key is missing.
     pub missing_key: u64,
+    /// Runs that a limit ended, or kept from beginning.
+    pub dropped: Dropped,
 }
 
 impl Stats {
@@ -46,6 +49,7 @@ impl Stats {
             rule.alerts += other.alerts;
             rule.suppressed += other.suppressed;
             rule.missing_key += other.missing_key;
+            rule.dropped.add(other.dropped);
         }
         self.measures.resize(self.measures.len().max(other.measures.len()), MeasureStats::default());
         for (measure, other) in self.measures.iter_mut().zip(&other.measures) {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::alert::Alert;
-use crate::engine::{Admission, End, Engine, InputSettings, Sequencer, Stats};
+use crate::engine::{Admission, End, Engine, InputSettings, Limits, Sequencer, Stats};
 use crate::event::{Event, Value};
 use crate::program::{Program, Rows, TableId};
 
@@ -24,6 +24,11 @@ impl Stream {
     /// names are part of its alerts' ids.
     pub fn name_sources(&mut self, names: Arc<[String]>) {
         self.engine.name_sources(names);
+    }
+
+    /// As [`Engine::set_limits`].
+    pub fn set_limits(&mut self, limits: Limits) {
+        self.engine.set_limits(limits);
     }
 
     /// As [`Engine::keep_tables_outside`].

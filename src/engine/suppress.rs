@@ -25,6 +25,11 @@ impl Suppressor {
     /// A key that has alerted, in bytes: what was sent, and its place in the queue.
     pub(super) const ROW_BYTES: usize = size_of::<(Key, Sent)>() + 1 + size_of::<(i64, Key)>();
 
+    /// How many keys it knows of.
+    pub(super) fn len(&self) -> usize {
+        self.sent.len()
+    }
+
     /// Whether an alert is sent: if so, how many were suppressed before it.
     pub(super) fn admit(&mut self, key: &[u8], time_ms: i64, at_most_once_ms: i64) -> Option<u64> {
         self.forget(time_ms);

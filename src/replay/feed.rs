@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::decode::Decoder;
-use crate::engine::Sequencer;
+use crate::engine::{Limits, Sequencer};
 use crate::event::{Event, Sources};
 use crate::intake::{input_settings, topic_names};
 use crate::program::Program;
@@ -18,6 +18,7 @@ pub struct Feed {
     sequencer: Sequencer,
     inputs: usize,
     sources: Sources,
+    limits: Limits,
     event: Event,
 }
 
@@ -34,6 +35,7 @@ impl Feed {
             sequencer: Sequencer::new(&[settings.input]),
             inputs: 1,
             sources: Sources::files(source_names(paths)),
+            limits: settings.open,
             event: Event::default(),
         })
     }
@@ -48,6 +50,7 @@ impl Feed {
             sequencer: Sequencer::new(&inputs),
             inputs: inputs.len(),
             sources: Sources::topics(topic_names(range.topics)),
+            limits: range.limits.open,
             event: Event::default(),
         })
     }
@@ -55,6 +58,11 @@ impl Feed {
     /// What its sources are called.
     pub fn sources(&self) -> &Sources {
         &self.sources
+    }
+
+    /// What may be open while it is judged.
+    pub fn limits(&self) -> Limits {
+        self.limits
     }
 
     /// How far it has been read.

@@ -32,7 +32,7 @@ use std::sync::Arc;
 
 use crate::alert::Alert;
 use crate::decode::{DecodeLimits, FieldNames, Format};
-use crate::engine::{Admission, End, Engine, InputSettings, Stats};
+use crate::engine::{Admission, End, Engine, InputSettings, Limits, Stats};
 use crate::event::Position;
 use crate::intake::NoEvent;
 use crate::program::Program;
@@ -47,6 +47,8 @@ pub struct Settings {
     pub names: FieldNames,
     /// What a message may be.
     pub limits: DecodeLimits,
+    /// What may be open, on all threads together.
+    pub open: Limits,
     /// How far events may be out of order, what is done with later ones, and which repeats are left out: all files are
     /// one input.
     pub input: InputSettings,
@@ -130,8 +132,9 @@ pub fn run(
     }
 }
 
-/// Tells an engine what is the same for all of a feed.
-fn prepare(engine: &mut Engine, feed: &Feed) {
+/// Tells one of so many engines what is the same for all of a feed.
+fn prepare(engine: &mut Engine, feed: &Feed, engines: usize) {
+    engine.set_limits(feed.limits().share(engines));
     engine.name_sources(Arc::clone(feed.sources().names()));
     if feed.has_tables_outside() {
         engine.keep_tables_outside();

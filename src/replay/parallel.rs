@@ -74,7 +74,7 @@ pub(super) fn replay(
         let workers: Vec<Worker> = Engine::sharded(program, threads)
             .into_iter()
             .map(|mut engine| {
-                prepare(&mut engine, &feed);
+                prepare(&mut engine, &feed, threads);
                 let decoder = decoder.clone();
                 let (jobs, inbox) = channel();
                 let (decoded_out, decoded) = channel();

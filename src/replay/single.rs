@@ -13,7 +13,7 @@ pub(super) fn replay(
     observer: &mut dyn Observer,
 ) -> anyhow::Result<Summary> {
     let mut engine = Engine::new(Arc::clone(program));
-    super::prepare(&mut engine, &feed);
+    super::prepare(&mut engine, &feed, 1);
     let mut order = AlertOrder::default();
     let mut summary = Summary::default();
     let mut alerts = Vec::new();

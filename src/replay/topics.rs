@@ -25,7 +25,7 @@ pub struct TopicRange<'a> {
     pub name: &'a str,
     /// The topics.
     pub topics: &'a [TopicSource],
-    /// Limits on messages.
+    /// Limits on messages, and on what may be open.
     pub limits: Limits,
     /// From when to when.
     pub between: Between,

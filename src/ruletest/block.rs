@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::alert::Alert;
 use crate::decode::{DecodeLimits, FieldNames, JsonDecoder, TypeSource};
-use crate::engine::{AlertOrder, End, Engine, holds_of_alert, holds_of_emitted};
+use crate::engine::{AlertOrder, End, Engine, Limits, holds_of_alert, holds_of_emitted};
 use crate::event::{Event, Value};
 use crate::lang::{Expectation, RuleTest};
 use crate::program::{Condition, Program};
@@ -31,6 +31,7 @@ pub(super) struct Judged {
 pub(super) fn judge(program: &Arc<Program>, test: &RuleTest) -> Judged {
     let events = decode(program, test);
     let mut engine = Engine::new(Arc::clone(program));
+    engine.set_limits(Limits::default());
     engine.keep_history();
     let mut alerts = Vec::new();
     for event in &events {

@@ -48,6 +48,7 @@ fn stopped(rule: &Rule, run: &PastRun, test: &RuleTest) -> String {
         Ended::Unless(position) => format!("`unless` ended it: {}", event(position)),
         Ended::MissedNext(position) => format!("the very next event did not fit: {}", event(position)),
         Ended::Cancelled(position) => format!("the event that must not come came: {}", event(position)),
+        Ended::Dropped => "it was dropped for a newer run: as many were open as may be".to_owned(),
         Ended::UsedUp => "another run of its key completed, and the rule has no `every`".to_owned(),
         Ended::StillOpen if rule.within.is_some() => "the events ended, and none of them fitted".to_owned(),
         Ended::StillOpen | Ended::Completed => "the events ended".to_owned(),

@@ -1,7 +1,8 @@
 //! What happens to the daemon. `emit` logs and counts together, so that neither is forgotten.
 
+use crate::engine::{Dropped, Limit};
 use crate::telemetry::Metrics;
-use crate::telemetry::metrics::{TableName, TopicPartition};
+use crate::telemetry::metrics::{Reason, RuleLimit, TableName, TopicPartition};
 
 /// Partitions were given to this copy.
 #[derive(Debug)]
@@ -237,6 +238,38 @@ impl IdsForgotten<'_> {
             "more ids within `drop_duplicates` than limits.max_remembered_ids: repeats of the oldest are judged"
         );
         Metrics::by_topic(&metrics.ids_forgotten, source).inc_by(forgotten);
+    }
+}
+
+/// Limits dropped runs of a rule, or kept them from beginning.
+#[derive(Debug)]
+pub struct RunsDropped<'a> {
+    /// The rule.
+    pub rule: &'a str,
+    /// How many since it was last counted.
+    pub dropped: Dropped,
+    /// Where it is to be logged now, how many since it was last logged.
+    pub to_say: Option<Dropped>,
+}
+
+impl RunsDropped<'_> {
+    /// Logs and counts it.
+    pub fn emit(&self, metrics: &Metrics) {
+        let RunsDropped { rule, dropped, to_say } = *self;
+        for limit in Limit::ALL.into_iter().filter(|limit| dropped.by(*limit) > 0) {
+            let label = RuleLimit { rule: rule.to_owned(), limit: Reason(limit.setting()) };
+            metrics.dropped.get_or_create(&label).inc_by(dropped.by(limit));
+        }
+        let Some(to_say) = to_say else { return };
+        let reached: Vec<&str> =
+            Limit::ALL.into_iter().filter(|limit| to_say.by(*limit) > 0).map(Limit::setting).collect();
+        tracing::warn!(
+            rule,
+            runs = to_say.all(),
+            limits = reached.join(", "),
+            "open runs were dropped, or did not begin, so alerts may be missing: raise these settings of [limits], or \
+             shorten the rule's `within`"
+        );
     }
 }
 

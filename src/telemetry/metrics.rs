@@ -57,6 +57,15 @@ pub struct RuleName {
     pub rule: String,
 }
 
+/// Labels of what a limit did to a rule.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct RuleLimit {
+    /// The rule.
+    pub rule: String,
+    /// The limit's setting.
+    pub limit: Reason,
+}
+
 /// Labels of a rule's alerts.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct RuleSeverity {
@@ -129,6 +138,8 @@ metrics! {
     suppressed: Family<RuleName, Counter> = "tripline_alerts_suppressed",
     /// Alerts sent without their whole events, or their fields too, because they were larger than the broker takes
     alerts_cut: Counter = "tripline_alerts_cut",
+    /// Partial matches that a limit dropped, or kept from beginning
+    dropped: Family<RuleLimit, Counter> = "tripline_runs_dropped",
     /// Open partial matches
     open_runs: Gauge = "tripline_open_runs",
     /// Events that wait for their time

@@ -13,10 +13,11 @@ mod metrics;
 
 pub use events::{
     Assigned, BrokerTrouble, CaughtUp, ClientsRebuilt, CommitFailed, Committed, DeadLettersSeen, IdsForgotten,
-    OffsetGap, PartitionsRevoked, ReadBack, TableMessageRefused, TableRead, TableReloadFailed, TableReloaded,
-    table_rows,
+    OffsetGap, PartitionsRevoked, ReadBack, RunsDropped, TableMessageRefused, TableRead, TableReloadFailed,
+    TableReloaded, table_rows,
 };
 pub use logging::{check_filter, init, init_file};
 pub use metrics::{
-    MailFigure, Metrics, Reason, RuleName, RuleSeverity, SinkFigure, TableName, TopicName, TopicPartition, TopicReason,
+    MailFigure, Metrics, Reason, RuleLimit, RuleName, RuleSeverity, SinkFigure, TableName, TopicName, TopicPartition,
+    TopicReason,
 };

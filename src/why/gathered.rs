@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::engine::Engine;
+use crate::engine::{Engine, Limits};
 use crate::event::{Event, Key, KeyBuilder};
 use crate::program::{Program, Rule, RuleId};
 
@@ -27,6 +27,8 @@ pub(super) struct Gathered {
     pub(super) without_key: u64,
     /// Whether events change no table.
     pub(super) tables_outside: bool,
+    /// What may be open of the key.
+    pub(super) limits: Limits,
     /// Other keys that were seen, up to a limit, to guess what was meant.
     pub(super) other_keys: BTreeSet<Key>,
 }
@@ -49,6 +51,7 @@ impl Gathered {
             of_key: BTreeMap::new(),
             without_key: 0,
             tables_outside: false,
+            limits: Limits::NONE,
             other_keys: BTreeSet::new(),
         }
     }
@@ -56,6 +59,7 @@ impl Gathered {
     /// An engine for the events.
     pub(super) fn engine(&self, program: &Arc<Program>) -> Engine {
         let mut engine = Engine::new(Arc::clone(program));
+        engine.set_limits(self.limits);
         if self.tables_outside {
             engine.keep_tables_outside();
         }

@@ -30,7 +30,7 @@ mod trial;
 use std::sync::Arc;
 
 use crate::alert::Alert;
-use crate::engine::{End, Judged, PastRun};
+use crate::engine::{End, Judged, Limits, PastRun};
 use crate::event::{Event, Sources};
 use crate::lang::ast::File;
 use crate::program::{Program, Rule};
@@ -93,6 +93,13 @@ impl<'a> Inquiry<'a> {
     /// The rows of tables are those of the program, whatever the events change.
     pub fn keep_tables_outside(&mut self) {
         self.gathered.tables_outside = true;
+    }
+
+    /// From now on no more is open of the key than this. What all keys together may have open is not looked at: the other
+    /// keys' events are not kept.
+    pub fn set_limits(&mut self, limits: Limits) {
+        let Limits { open_runs_per_key, when_full, .. } = limits;
+        self.gathered.limits = Limits { open_runs_per_key, when_full, ..Limits::NONE };
     }
 
     /// Answers, after all events. `sources` names the sources by their number.

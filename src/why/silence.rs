@@ -224,6 +224,9 @@ impl Silence<'_> {
             Ended::Unless(at) => format!("until `unless` ended it: {}", self.event_at(at)),
             Ended::MissedNext(at) => format!("until the very next event did not fit: {}", self.event_at(at)),
             Ended::Cancelled(at) => format!("until what must not come came: {}", self.event_at(at)),
+            Ended::Dropped => {
+                "until it was dropped for a newer run: as many were open as may be, see the limits".to_owned()
+            }
             Ended::UsedUp => "until another run of its key completed: the rule has no `every`".to_owned(),
             Ended::StillOpen if run.ends_ms < i64::MAX && run.step.index() >= self.rule.steps.len() => {
                 format!("until the events ended; it would have fired at {}", self.names.since(run.ends_ms))

@@ -276,3 +276,20 @@ fn repeats_are_left_out_on_any_number_of_threads() {
     let refused = tripline(&["replay", "--rules", &rules, "--drop-duplicates", "0s", &path]);
     assert!(refused.err.contains("longer than nothing"), "{}", refused.err);
 }
+
+#[test]
+fn what_limits_drop_is_told_at_the_end() {
+    let folder = Folder::new();
+    let rules = "event login user_id text\nevent logout user_id text\nrule stayed\n  for each user_id\n  on every login\n  \
+                 then logout\n  within 1 day\n  alert low\n";
+    let rules = folder.file("r.rules", rules);
+    let line = |kind: &str, at: i64| format!("{{\"type\":\"{kind}\",\"ts\":{at},\"user_id\":\"u1\"}}\n");
+    let logins: String = (0..1_030).map(|at| line("login", at)).collect();
+    let events = folder.file("events.ndjson", logins + &line("logout", 2_000));
+    for threads in ["1", "3"] {
+        let ran = tripline(&["replay", "--rules", &rules, "--threads", threads, &events]).expect(0);
+        assert_eq!(ran.out.lines().count(), 1_024);
+        let told = "stayed: 6 open runs dropped, or not begun: max_open_runs_per_key was reached";
+        assert!(ran.err.contains(told), "{}", ran.err);
+    }
+}

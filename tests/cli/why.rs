@@ -222,3 +222,13 @@ fn lookups_are_shown_and_changed_rules_see_the_same_rows() {
     assert!(ran.out.contains("amount > limits[country].most  150 > 100  true"), "{}", ran.out);
     assert_eq!(first_change(&ran.out), "on purchase where amount > limits[country].most");
 }
+
+#[test]
+fn a_run_that_was_dropped_for_a_newer_one_is_told_so() {
+    // The first login alone would fit the purchase.
+    let mut lines = vec![(0, "login", DE)];
+    lines.extend((1..=1_024).map(|second| (second, "login", "\"user_id\":\"u1\",\"country\":\"FR\"")));
+    lines.push((1_100, "purchase", FR_150));
+    let ran = why(&HOP.replace("5 minutes", "1 hour"), &["hop", "u1", "--at", "0s"], &lines).expect(1);
+    assert!(ran.out.contains("until it was dropped for a newer run"), "{}", ran.out);
+}

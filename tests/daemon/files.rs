@@ -139,3 +139,23 @@ fn an_event_that_was_sent_twice_is_judged_once() {
     assert_eq!(alerts(&String::from_utf8_lossy(&out.stdout)).len(), 5, "{told}");
     assert!(told.contains("duplicates=1") || told.contains("\"duplicates\":1"), "{told}");
 }
+
+#[test]
+fn what_limits_drop_is_said_with_the_setting_to_raise() {
+    let folder = folder(
+        "[[source]]\nfile = \"many.ndjson\"\n[alerts]\nstdout = true\n[limits]\nmax_open_runs_per_key = 2\nwhen_full = \
+         \"drop-new\"\n",
+    );
+    let event = |kind: &str, ms: u64, country: &str| {
+        format!("{{\"type\":\"{kind}\",\"ts\":{ms},\"user_id\":\"u1\",\"country\":\"{country}\"}}\n")
+    };
+    let logins: String = ["DE", "AT", "CH", "IT"].iter().zip(1..).map(|(at, ms)| event("login", ms, at)).collect();
+    std::fs::write(folder.path().join("many.ndjson"), logins + &event("purchase", 9, "FR")).expect("it is written");
+    let out = run(folder.path(), "");
+    let told = String::from_utf8_lossy(&out.stderr);
+    assert_eq!(out.status.code(), Some(0), "{told}");
+    let expected = ["DE", "AT"].map(|country| format!("u1: login from {country}, purchase from FR"));
+    assert_eq!(alerts(&String::from_utf8_lossy(&out.stdout)), expected, "{told}");
+    assert!(told.contains("open runs were dropped, or did not begin"), "{told}");
+    assert!(told.contains("max_open_runs_per_key") && told.contains("\"runs\":2"), "{told}");
+}

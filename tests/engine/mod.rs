@@ -1,6 +1,7 @@
 //! Programs and events to alerts.
 
 mod crowd;
+mod limits;
 mod measures;
 mod reference;
 mod state;

@@ -8,14 +8,14 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use serde_json::{Map, Value as Json, json};
 use tripline::alert::{Alert, AlertRecord, Kind, WholeEvent};
 use tripline::decode::{DecodeLimits, FieldNames, JsonDecoder, TypeSource};
-use tripline::engine::{AlertOrder, End, Engine, InputSettings, Stream};
+use tripline::engine::{AlertOrder, End, Engine, InputSettings, Limits, Stream, WhenFull};
 use tripline::event::Event;
 use tripline::lang;
 use tripline::lang::ast::{Item, Lookup, Pattern};
 use tripline::program::{Evidence, Found, Program};
 use tripline::ruleset::RuleSet;
 use tripline::testing::generate::{
-    Case, Tally, case, crowd_case, derived_case, lookup_case, measure_case, session_case, two_step_case,
+    Case, Tally, capped_case, case, crowd_case, derived_case, lookup_case, measure_case, session_case, two_step_case,
     unordered_case, windowed_case,
 };
 use tripline::testing::oracle::{self, Match, Source, TestEvent};
@@ -82,6 +82,11 @@ fn any_order() {
 #[test]
 fn two_steps() {
     agrees(&two_step_case().boxed());
+}
+
+#[test]
+fn few_open_runs() {
+    agrees(&capped_case().boxed());
 }
 
 #[test]
@@ -154,11 +159,14 @@ fn judge(case: &Case) -> Result<Vec<Match>, String> {
     let (program, full) = (Arc::new(checked.program), Arc::new(full));
     let mut longest = Vec::new();
     for (end, oracle_end) in [(End::LastEvent, oracle::End::LastEvent), (End::Flush, oracle::End::Flush)] {
-        let matches = oracle::evaluate(files, &case.events, &case.tables, oracle_end);
+        let matches = oracle::evaluate_capped(files, &case.events, &case.tables, oracle_end, case.cap);
         let expected = unordered_ties(matches.iter().map(|said| Said::expected(said, case)).collect());
-        let one = run(&program, &case.events, end, 1);
-        let stream = |lateness_ms| run_stream(&program, &case.events, end, lateness_ms);
-        let ways = [("stream", &stream(0)), ("out of order", &stream(LATENESS_MS)), ("1 shard", &one)];
+        let one = run(&program, case, end, 1);
+        let plain = run_plainly(&program, case, end);
+        let stream = |lateness_ms| run_stream(&program, case, end, lateness_ms);
+        let (in_order, out_of_order) = (stream(0), stream(LATENESS_MS));
+        let ways =
+            [("stream", &in_order), ("out of order", &out_of_order), ("1 shard", &one), ("state machines", &plain)];
         for (way, alerts) in ways {
             let said = unordered_ties(alerts.iter().map(|alert| Said::of(alert, case)).collect());
             if said != expected {
@@ -166,7 +174,7 @@ fn judge(case: &Case) -> Result<Vec<Match>, String> {
             }
         }
         for shards in [2, 4] {
-            let many = run(&program, &case.events, end, shards);
+            let many = run(&program, case, end, shards);
             let lines = |alerts: &[Alert]| -> Vec<String> {
                 alerts.iter().map(|alert| AlertRecord::new(alert, &[]).to_json()).collect()
             };
@@ -174,7 +182,7 @@ fn judge(case: &Case) -> Result<Vec<Match>, String> {
                 return Err(format!("{case:?}\n{shards} shards differ from one"));
             }
         }
-        let whole = run(&full, &case.events, end, 3);
+        let whole = run(&full, case, end, 3);
         if let Some(problem) = differs_by_more_than_whole_events(case, &program, &one, &whole) {
             return Err(format!("{case:?}\nwith whole events: {problem}"));
         }
@@ -389,9 +397,10 @@ fn lines(events: &[TestEvent]) -> Vec<String> {
 }
 
 /// The events through a stream, in order of time or up to so many ms out of it.
-fn run_stream(program: &Arc<Program>, events: &[TestEvent], end: End, lateness_ms: i64) -> Vec<Alert> {
+fn run_stream(program: &Arc<Program>, case: &Case, end: End, lateness_ms: i64) -> Vec<Alert> {
     let mut stream = Stream::new(Arc::clone(program), &[InputSettings { lateness_ms, ..InputSettings::default() }]);
-    let mut events = decoded(program, events);
+    stream.set_limits(limits(case));
+    let mut events = decoded(program, &case.events);
     // Each comes later than its time by something of its own, so that neighbours change places.
     let delay = |at: u64| i64::try_from(at * 7919 % 1000).expect("a small number") * lateness_ms / 1000;
     events.sort_by_key(|event| (event.time_ms + delay(event.position.offset), event.position.offset));
@@ -408,11 +417,31 @@ fn run_stream(program: &Arc<Program>, events: &[TestEvent], end: End, lateness_m
     order.finish()
 }
 
-fn run(program: &Arc<Program>, events: &[TestEvent], end: End, shards: usize) -> Vec<Alert> {
-    let events = decoded(program, events);
+fn run(program: &Arc<Program>, case: &Case, end: End, shards: usize) -> Vec<Alert> {
+    run_engines(program, case, end, Engine::sharded(program, shards))
+}
+
+/// With all sequences run by state machines, also those that are run otherwise where nobody asks how runs end.
+fn run_plainly(program: &Arc<Program>, case: &Case, end: End) -> Vec<Alert> {
+    let mut engine = Engine::new(Arc::clone(program));
+    engine.keep_history();
+    run_engines(program, case, end, vec![engine])
+}
+
+fn limits(case: &Case) -> Limits {
+    case.cap.map_or(Limits::NONE, |cap| Limits {
+        open_runs_per_key: cap.open_runs_per_key,
+        when_full: if cap.drop_new { WhenFull::DropNew } else { WhenFull::DropOldest },
+        ..Limits::NONE
+    })
+}
+
+fn run_engines(program: &Program, case: &Case, end: End, engines: Vec<Engine>) -> Vec<Alert> {
+    let events = decoded(program, &case.events);
     let last_ms = events.iter().map(|event| event.time_ms).max();
     let mut order = AlertOrder::default();
-    for mut engine in Engine::sharded(program, shards) {
+    for mut engine in engines {
+        engine.set_limits(limits(case));
         let mut alerts = Vec::new();
         for event in &events {
             engine.on_event(event, &mut alerts);

@@ -228,7 +228,9 @@ fn run_bound(rule: &Rule) -> String {
         (None, None) => "freed when it completes or is ended".to_owned(),
     };
     let dropped = if rule.every { "" } else { ", and by any alert of its key" };
-    format!("{end}{dropped}; a key has one for each event that began one in that time")
+    format!(
+        "{end}{dropped}; a key has one for each event that began one in that time, and no more than max_open_runs_per_key"
+    )
 }
 
 fn pair(rule: &Rule, sizes: &Sizes) -> Vec<Line> {
@@ -237,7 +239,11 @@ fn pair(rule: &Rule, sizes: &Sizes) -> Vec<Line> {
     let mut lines =
         vec![Line::new("key", format!("{} bytes a key; forgotten after {within} without an event", sizes.pair_row))];
     for step in &rule.steps {
-        let text = format!("about {} bytes a kept event of side {}, for {within}", event(step), step.label);
+        let text = format!(
+            "about {} bytes a kept event of side {}, for {within}; a key has no more than max_open_runs_per_key of them",
+            event(step),
+            step.label
+        );
         lines.push(Line::new("event", text));
     }
     lines

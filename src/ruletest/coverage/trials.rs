@@ -13,7 +13,7 @@ use serde_json::Value as Json;
 
 use crate::alert::{Alert, AlertRecord};
 use crate::decode::{DecodeLimits, Decoder, FieldNames, Format};
-use crate::engine::{AlertOrder, End, InputSettings, Stream};
+use crate::engine::{AlertOrder, End, InputSettings, Limits, Stream};
 use crate::event::{Event, Position};
 use crate::lang::ast::{self, Expect, Item, Spanned, TestLine};
 use crate::lang::{Checked, fmt};
@@ -258,6 +258,7 @@ impl FixtureTrial {
         let events = self.decoded.entry(layout).or_insert_with(|| decode(program, lines));
         let mut stream = Stream::new(Arc::clone(program), &[InputSettings::default()]);
         stream.name_sources(Arc::clone(&self.sources));
+        stream.set_limits(Limits::default());
         let mut alerts = Vec::new();
         for event in events.iter() {
             stream.push(0, &mut event.clone(), &mut alerts);

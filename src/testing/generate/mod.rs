@@ -35,7 +35,7 @@ use proptest::prelude::*;
 use self::rules::{CROWD, Manner, NAMES};
 pub use self::tally::Tally;
 use self::tape::Tape;
-use super::oracle::{Tables, TestEvent};
+use super::oracle::{Cap, Tables, TestEvent};
 use crate::lang::ast;
 
 /// A file of rules and a stream to judge by them. Printed as a person would write it down: the rules as text, the
@@ -48,11 +48,14 @@ pub struct Case {
     pub tables: Tables,
     /// The events, ordered by time.
     pub events: Vec<TestEvent>,
+    /// How many runs of a rule and key may be open, if that is limited.
+    pub cap: Option<Cap>,
 }
 
 impl fmt::Debug for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", crate::lang::fmt::format(&self.file, ""))?;
+        self.cap.iter().try_for_each(|cap| writeln!(f, "{cap:?}"))?;
         for (name, rows) in &self.tables {
             rows.iter().try_for_each(|(key, row)| writeln!(f, "{name} {key} {row}"))?;
         }
@@ -136,7 +139,17 @@ pub fn lookup_case() -> impl Strategy<Value = Case> {
         let file = lookups::file(&mut rule);
         let mostly: Vec<&str> = rules::named_types(&file).into_iter().chain([lookups::LANDS]).collect();
         let events = streams::stream(&mut stream, events, &mostly);
-        Case { file, tables: lookups::contents(&mut tables), events }
+        Case { file, tables: lookups::contents(&mut tables), events, cap: None }
+    })
+}
+
+/// Rules of all patterns that can have several runs of a key open, of which few may be.
+pub fn capped_case() -> impl Strategy<Value = Case> {
+    let case = prop_oneof![case(), crowd_case(), unordered_case(), two_step_case(), two_step_case(), derived_case()];
+    let cap = (1..=4_usize, any::<bool>());
+    (case, cap).prop_map(|(case, (open_runs_per_key, drop_new))| Case {
+        cap: Some(Cap { open_runs_per_key, drop_new }),
+        ..case
     })
 }
 
@@ -146,7 +159,7 @@ fn case_of(choices: usize, file: impl Fn(&mut Tape) -> ast::File) -> impl Strate
     tapes.prop_map(move |(events, mut rule, mut stream)| {
         let file = file(&mut rule);
         let events = streams::stream(&mut stream, events, &rules::named_types(&file));
-        Case { file, tables: Tables::new(), events }
+        Case { file, tables: Tables::new(), events, cap: None }
     })
 }
 
@@ -167,7 +180,7 @@ mod tests {
     use proptest::test_runner::TestRunner;
 
     use super::*;
-    use crate::testing::oracle::{End, evaluate};
+    use crate::testing::oracle::{End, evaluate, evaluate_capped};
 
     #[test]
     fn cases_alert_often_and_hold_every_construct() {
@@ -232,6 +245,20 @@ mod tests {
         let tally = tally(&lookup_case());
         assert_eq!(tally.absent_lookups(), [""; 0], "{tally:?}");
         assert!(tally.share_alerting() >= 0.4, "{tally:?}");
+    }
+
+    #[test]
+    fn caps_change_what_capped_cases_say() {
+        let mut runner = TestRunner::deterministic();
+        let mut changed = [0; 2];
+        for _ in 0..400 {
+            let Case { file, tables, events, cap } = capped_case().new_tree(&mut runner).expect("a case").current();
+            let files = [file];
+            let said = |cap| evaluate_capped(&files, &events, &tables, End::LastEvent, cap);
+            let drop_new = cap.expect("it is capped").drop_new;
+            changed[usize::from(drop_new)] += u32::from(said(cap) != said(None));
+        }
+        assert!(changed.iter().all(|cases| *cases >= 25), "drop oldest, drop new: {changed:?}");
     }
 
     fn tally(cases: &impl Strategy<Value = Case>) -> Tally {

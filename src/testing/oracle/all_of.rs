@@ -68,7 +68,9 @@ impl Key<'_> {
         }
         self.runs = open;
         let nothing = Run { bound: vec![None; self.all.slots.len()] };
-        if let Some(slot) = self.slot_for(&nothing, tried) {
+        if let Some(slot) = self.slot_for(&nothing, tried)
+            && self.world.make_room(&mut self.runs)
+        {
             self.runs.push(nothing.with(slot, tried.event()));
         }
     }
@@ -150,7 +152,7 @@ impl Key<'_> {
 }
 
 /// The parts of a condition between its outer `and`s.
-fn parts(condition: &Expr) -> Vec<&Expr> {
+pub(super) fn parts(condition: &Expr) -> Vec<&Expr> {
     match &*condition.node {
         ExprKind::And(a, b) => parts(a).into_iter().chain(parts(b)).collect(),
         _ => vec![condition],
@@ -158,7 +160,7 @@ fn parts(condition: &Expr) -> Vec<&Expr> {
 }
 
 /// The first names of all paths outside windows: where they are those of slots, slots are meant.
-fn named_steps<'a>(expr: &'a Expr, named: &mut Vec<&'a str>) {
+pub(super) fn named_steps<'a>(expr: &'a Expr, named: &mut Vec<&'a str>) {
     match &*expr.node {
         ExprKind::Path(path) => named.push(names(path)[0]),
         ExprKind::Call(call) if call.window.is_some() => {}

@@ -78,6 +78,15 @@ pub enum End {
     Flush,
 }
 
+/// How many runs of a rule and key may be open (section 3, "Limits").
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cap {
+    /// At least 1.
+    pub open_runs_per_key: usize,
+    /// Whether the new run does not start where there is no room; otherwise the oldest is dropped.
+    pub drop_new: bool,
+}
+
 /// What an alert must say, or a measure.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Match {
@@ -116,6 +125,17 @@ impl Match {
 /// first event (section 6), measures last. What is equal in all of that comes in the order in which it is found, but
 /// for the ranks of a measure, which are in order: a comparison has to order it by something else, as ids do.
 pub fn evaluate(files: &[ast::File], events: &[TestEvent], tables: &Tables, end: End) -> Vec<Match> {
+    evaluate_capped(files, events, tables, end, None)
+}
+
+/// As [`evaluate`], with no more open runs of a rule and key than the cap says.
+pub fn evaluate_capped(
+    files: &[ast::File],
+    events: &[TestEvent],
+    tables: &Tables,
+    end: End,
+    cap: Option<Cap>,
+) -> Vec<Match> {
     // Section 5: "Every event with a time moves the watermark and the end of the input, also of types that no rule
     // names, undeclared, or without key", and the input is complete up to its last event time.
     let last = events.iter().map(|event| event.time_ms).max();
@@ -123,7 +143,7 @@ pub fn evaluate(files: &[ast::File], events: &[TestEvent], tables: &Tables, end:
         End::LastEvent => last.unwrap_or(i64::MIN),
         End::Flush => i64::MAX,
     };
-    let mut world = World::new(files, events, tables);
+    let mut world = World { cap, ..World::new(files, events, tables) };
     let mut sent = Vec::new();
     for rules in by_level(&world, files) {
         let of_level: Vec<(&ast::Rule, Sent)> = rules

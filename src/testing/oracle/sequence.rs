@@ -91,7 +91,11 @@ impl Key<'_> {
         }
         match self.take(&mut run, 0, event) {
             Outcome::Completed => self.complete(&run, Trigger::Occurrence(event)),
-            Outcome::Open | Outcome::Ended => self.runs.push(run),
+            Outcome::Open | Outcome::Ended => {
+                if self.world.make_room(&mut self.runs) {
+                    self.runs.push(run);
+                }
+            }
         }
     }
 

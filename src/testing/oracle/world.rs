@@ -5,7 +5,7 @@ use serde_json::Value as Json;
 use super::stream::{self, Occurrence};
 use super::table::{self, Tables};
 use super::value::Val;
-use super::{TestEvent, derived};
+use super::{Cap, TestEvent, derived};
 use crate::lang::ast;
 use crate::schema::{EventType, Field, Kind, Schema};
 
@@ -19,6 +19,8 @@ pub(super) struct World<'a> {
     pub(super) lookups: Vec<&'a ast::Lookup>,
     /// What they hold at the beginning.
     pub(super) tables: &'a Tables,
+    /// How many runs may be open.
+    pub(super) cap: Option<Cap>,
 }
 
 impl<'a> World<'a> {
@@ -33,6 +35,7 @@ impl<'a> World<'a> {
             stream: stream::of_events(events),
             lookups: table::lookups(files).collect(),
             tables,
+            cap: None,
         };
         derived::declare(&mut world, files);
         world
@@ -40,6 +43,20 @@ impl<'a> World<'a> {
 
     pub(super) fn time(&self, event: usize) -> i64 {
         self.stream[event].time_ms
+    }
+
+    /// "No more than N runs of a rule and key are open": whether a run may start beside the open ones, the oldest of
+    /// which stands first. "Where N are open already the oldest is dropped", or the new one does not start.
+    pub(super) fn make_room<T>(&self, open: &mut Vec<T>) -> bool {
+        match self.cap {
+            Some(cap) if open.len() >= cap.open_runs_per_key => {
+                if !cap.drop_new {
+                    open.remove(0);
+                }
+                !cap.drop_new
+            }
+            _ => true,
+        }
     }
 
     /// Whether the event is of one of the types.

@@ -18,7 +18,7 @@ mod windows;
 
 use serde_json::{Map, Value as Json, json};
 
-use super::{End, Match, Source, Tables, TestEvent, evaluate};
+use super::{Cap, End, Match, Source, Tables, TestEvent, evaluate, evaluate_capped};
 use crate::lang::ast;
 
 const DECLARATIONS: &str = "

@@ -146,3 +146,21 @@ fn first_to_last_is_what_within_bounds() {
     assert_eq!(alerts("A then B then C within 5 m", "A@0 B@4 C@6"), "");
     assert_eq!(alerts("A then B then C within 5 m", "A@0 B@4 C@5"), "5:0,1,2");
 }
+
+#[test]
+fn a_cap_drops_the_oldest_run_or_does_not_start_a_new_one() {
+    let capped = |on: &str, events: &str, drop_new: bool| {
+        let files = [file(&format!("rule r for each k on {on} alert high"))];
+        let cap = Some(Cap { open_runs_per_key: 2, drop_new });
+        written(&evaluate_capped(&files, &stream(events), &Tables::new(), End::LastEvent, cap))
+    };
+    let every = "every A then B within 9 m";
+    assert_eq!(capped(every, "A@0 A@1 A@2 B@3", false), "3:1,3 3:2,3");
+    assert_eq!(capped(every, "A@0 A@1 A@2 B@3", true), "3:0,3 3:1,3");
+    // What is over leaves room.
+    assert_eq!(capped("every A then B within 1 m", "A@0 A@1 A@2 B@2", true), "2:1,3 2:2,3");
+    assert_eq!(capped("each pair of A a, B b within 9 m", "A@0 A@1 A@2 B@3", false), "3:1,3 3:2,3");
+    assert_eq!(capped("each pair of A a, B b within 9 m", "A@0 A@1 A@2 B@3", true), "3:0,3 3:1,3");
+    // What the condition on its own side refuses is not kept.
+    assert_eq!(capped("each pair of A a, B b where a.x > 1 within 9 m", "A@0:2 A@1 A@2 B@3", false), "3:0,3");
+}
