@@ -99,24 +99,59 @@ impl<'a> Offer<'a> {
         list: &mut RunList,
         mut completed: impl FnMut(Completed<'_>),
     ) -> bool {
+        if self.asked.is_none() {
+            runs.part(self.rule, list);
+        }
+        if list.parted.is_some() {
+            return self.offer_to_parted(runs, list, completed);
+        }
         let mut row = list.first;
         while row != NONE {
             let after = runs.after_in_key(row);
-            match self.judge(runs.get(row), list) {
-                Move::Skip => {}
-                Move::End(ended) => runs.close(row, list, ended),
-                judged => {
-                    if self.advance(runs, row, list, judged) == Progress::Complete {
-                        completed(self.completion(runs.get(row).trail(&list.shared)));
-                        if !self.rule.every {
-                            close_all(runs, list, row);
-                            return true;
-                        }
-                        runs.close(row, list, Ended::Completed);
-                    }
-                }
+            if self.offer_to(runs, row, list, &mut completed) {
+                return true;
             }
             row = after;
+        }
+        false
+    }
+
+    /// Offers the event to those open runs of the key that it may mean something to.
+    fn offer_to_parted(
+        &mut self,
+        runs: &mut Runs,
+        list: &mut RunList,
+        mut completed: impl FnMut(Completed<'_>),
+    ) -> bool {
+        // Those whose time has passed are the oldest ones.
+        while list.first != NONE && self.event.time_ms > runs.get(list.first).ends_ms {
+            runs.close(list.first, list, Ended::Expired);
+        }
+        let candidates = list.parted.as_ref().map(|parted| parted.candidates(self)).unwrap_or_default();
+        candidates.into_iter().any(|row| self.offer_to(runs, row, list, &mut completed))
+    }
+
+    /// Offers the event to a run. Returns whether it has completed a rule without `every`.
+    fn offer_to(
+        &mut self,
+        runs: &mut Runs,
+        row: Row,
+        list: &mut RunList,
+        completed: &mut impl FnMut(Completed<'_>),
+    ) -> bool {
+        match self.judge(runs.get(row), list) {
+            Move::Skip => {}
+            Move::End(ended) => runs.close(row, list, ended),
+            judged => {
+                if self.advance(runs, row, list, judged) == Progress::Complete {
+                    completed(self.completion(runs.get(row).trail(&list.shared)));
+                    if !self.rule.every {
+                        close_all(runs, list, row);
+                        return true;
+                    }
+                    runs.close(row, list, Ended::Completed);
+                }
+            }
         }
         false
     }
@@ -245,6 +280,15 @@ impl<'a> Offer<'a> {
 
     /// Lets a run take the event, in its step or in the next one.
     fn advance(&mut self, runs: &mut Runs, row: Row, list: &mut RunList, judged: Move) -> Progress {
+        list.take_out(runs.get(row));
+        let progress = self.take(runs, row, list, judged);
+        if progress != Progress::Complete {
+            list.take_in(row, runs.get(row));
+        }
+        progress
+    }
+
+    fn take(&mut self, runs: &mut Runs, row: Row, list: &mut RunList, judged: Move) -> Progress {
         let rule = self.rule;
         if let Move::TakeSlot(slot) = judged {
             return unordered::bind(rule, runs.get_mut(row), &self.made(slot));

@@ -14,9 +14,10 @@ use smallvec::SmallVec;
 
 use crate::engine::history::{Ended, PastRun};
 use crate::engine::keys::Keys;
+use crate::engine::parted::{self, Parted};
 use crate::engine::record::{self, Entry, Record, Records, Span, Taken};
 use crate::engine::slab::{NONE, Row, Slab};
-use crate::program::{RuleId, StepId};
+use crate::program::{Rule, RuleId, StepId};
 
 /// An open run, in bytes; the place of its first event is in it.
 pub(super) const RUN_BYTES: usize = size_of::<Option<Run>>();
@@ -117,6 +118,20 @@ impl Runs {
         self.rows.get_mut(row)
     }
 
+    /// Parts the runs of a key by what they wait for, if they are many.
+    #[inline]
+    pub(super) fn part(&self, rule: &Rule, list: &mut RunList) {
+        if list.parted.is_none() && !rule.waits.is_empty() && list.len() > parted::MANY && self.history.is_none() {
+            let mut parted = Parted::new(rule);
+            let mut row = list.first;
+            while row != NONE {
+                parted.insert(row, self.get(row));
+                row = self.after_in_key(row);
+            }
+            list.parted = Some(Box::new(parted));
+        }
+    }
+
     /// The next younger run of the same key.
     pub(super) fn after_in_key(&self, row: Row) -> Row {
         self.get(row).by_key.after
@@ -176,6 +191,7 @@ impl Runs {
         }
         list.open -= 1;
         let run = self.rows.remove(row);
+        list.take_out(&run);
         let mut shared = &mut list.shared;
         while let Some(list) = shared {
             self.shared -= list.release(run.own.as_bytes());
@@ -262,17 +278,35 @@ pub(super) struct RunList {
     open: u32,
     /// One list for each repeated step whose condition is the same for every run.
     pub(super) shared: SharedLists,
+    /// The runs by what they wait for, where they are many.
+    pub(super) parted: Option<Box<Parted>>,
 }
 
 impl RunList {
     pub(super) fn new(rule: RuleId) -> RunList {
-        RunList { rule, first: NONE, last: NONE, open: 0, shared: None }
+        RunList { rule, first: NONE, last: NONE, open: 0, shared: None, parted: None }
     }
 
     /// How many runs are open.
     #[inline]
     pub(super) fn len(&self) -> usize {
         self.open as usize
+    }
+
+    /// A run of it moves, or ends.
+    #[inline]
+    pub(super) fn take_out(&mut self, run: &Run) {
+        if let Some(parted) = &mut self.parted {
+            parted.remove(run);
+        }
+    }
+
+    /// A run of it has moved.
+    #[inline]
+    pub(super) fn take_in(&mut self, row: Row, run: &Run) {
+        if let Some(parted) = &mut self.parted {
+            parted.insert(row, run);
+        }
     }
 
     /// The shared list of a step, made when it is first asked for.

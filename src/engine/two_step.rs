@@ -5,9 +5,7 @@
 //! keys have one run, or runs of one value, and need no map. A run that is over leaves its chain at once and the queue
 //! in its turn, or when more are over than open.
 
-use std::cmp::Ordering;
 use std::collections::BTreeMap;
-use std::ops::Bound;
 
 use hashbrown::{DefaultHashBuilder, HashMap};
 use smallvec::{SmallVec, smallvec};
@@ -17,6 +15,7 @@ use crate::engine::compare;
 use crate::engine::completed::Completed;
 use crate::engine::crowd::Crowd;
 use crate::engine::eval;
+use crate::engine::groups::{self, Group};
 use crate::engine::keys::Keys;
 use crate::engine::limits::{Footprint, Limit, Limits, Room, WhenFull};
 use crate::engine::nfa::Offer;
@@ -66,30 +65,6 @@ impl Default for Chain {
         Chain { first: NONE, last: NONE }
     }
 }
-
-/// A value by which runs are grouped, in the order that the language has; all of one map are of one kind.
-#[derive(Clone, Debug)]
-struct Group(Value);
-
-impl Ord for Group {
-    fn cmp(&self, other: &Group) -> Ordering {
-        compare::order(&self.0, &other.0).unwrap_or_else(|| self.0.is_missing().cmp(&other.0.is_missing()))
-    }
-}
-
-impl PartialOrd for Group {
-    fn partial_cmp(&self, other: &Group) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl PartialEq for Group {
-    fn eq(&self, other: &Group) -> bool {
-        self.cmp(other).is_eq()
-    }
-}
-
-impl Eq for Group {}
 
 /// Chains of a key, each with its value where there are several.
 type Matching = SmallVec<[(Option<Group>, Chain); 1]>;
@@ -480,7 +455,10 @@ impl TwoSteps {
             return Matching::new();
         }
         match (groups, two_step.by) {
-            (Some(groups), _) => range(groups, comparison, value),
+            (Some(groups), _) => {
+                let found = groups::matching(groups, comparison, value);
+                found.map(|(group, chain)| (Some(group.clone()), *chain)).collect()
+            }
             (None, Some(by)) if !compare::holds(comparison, value, &self.grouping_of(chain.first, by)) => {
                 Matching::new()
             }
@@ -625,21 +603,6 @@ fn start_ms(run: &Open) -> i64 {
         [] => i64::MIN,
         record => Taken::of(record).time_ms(),
     }
-}
-
-/// The groups with which a value compares as it must.
-fn range(groups: &BTreeMap<Group, Chain>, comparison: Comparison, value: &Value) -> Matching {
-    let at = Group(value.clone());
-    let (from, to) = match comparison {
-        Comparison::Is => (Bound::Included(&at), Bound::Included(&at)),
-        Comparison::IsNot => (Bound::Unbounded, Bound::Unbounded),
-        Comparison::Less => (Bound::Excluded(&at), Bound::Unbounded),
-        Comparison::LessOrEqual => (Bound::Included(&at), Bound::Unbounded),
-        Comparison::Greater => (Bound::Unbounded, Bound::Excluded(&at)),
-        Comparison::GreaterOrEqual => (Bound::Unbounded, Bound::Included(&at)),
-    };
-    let found = groups.range((from, to)).filter(|(group, _)| compare::holds(comparison, value, &group.0));
-    found.map(|(group, chain)| (Some(group.clone()), *chain)).collect()
 }
 
 #[cfg(test)]

@@ -4,7 +4,8 @@
 //! - `window`  what is remembered of a key's past events;
 //! - `measure` aggregates that are emitted by window;
 //! - `table`   lists and tables;
-//! - `two_step` sequences of two steps, and which of them run together;
+//! - `two_step` sequences of two steps, and which of them run together; `waits` what runs of longer ones wait for, both by
+//!   the `parts` of conditions;
 //! - `evidence` what alerts carry of the events that they matched;
 //! - `expr`    conditions and values with every name resolved to a slot;
 //! - `shared`  conditions that several places ask, judged once an event;
@@ -22,10 +23,12 @@ mod expr;
 mod graph;
 mod index;
 mod measure;
+mod parts;
 mod program;
 mod shared;
 mod table;
 mod two_step;
+mod waits;
 mod window;
 
 pub use duration::{duration, whole_unit};
@@ -41,4 +44,5 @@ pub use program::{
 };
 pub use table::{Change, Column, Contents, Rows, Table, TableId, TableSource};
 pub use two_step::{Member, Second, TwoStep, TwoStepId};
+pub use waits::{Awaited, Wait};
 pub use window::{Novelty, NoveltyId, Window, WindowId, WindowRange};

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::program::two_step::{self, TwoStep, TwoStepId};
+use crate::program::waits::{self, Wait};
 use crate::program::{
     Aggregate, Condition, Expr, Index, Measure, MeasureId, Novelty, NoveltyId, Table, TableId, Template, Window,
     WindowId,
@@ -53,6 +54,9 @@ impl Program {
             let listens = |dispatch: &&mut Dispatch| dispatch.rules.contains(&two_step.members[0].rule);
             let dispatches = self.types.iter_mut().flat_map(|plan| &mut plan.dispatch);
             dispatches.filter(listens).for_each(|dispatch| dispatch.two_steps.push(id));
+        }
+        for at in 0..self.rules.len() {
+            self.rules[at].waits = waits::of(self, &self.rules[at]);
         }
     }
 
@@ -268,6 +272,8 @@ pub struct Rule {
     pub strategy: Strategy,
     /// Where it runs as a two-step sequence.
     pub two_step: Option<TwoStepId>,
+    /// What its open runs wait for, where a key's are parted by it once they are many.
+    pub waits: Vec<Wait>,
     /// How many rules over rules it stands on: 0 where it uses no other's alerts.
     pub level: u16,
     /// The events that its alerts become, for the rules and risks that use them.

@@ -7,10 +7,9 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use crate::program::{
-    CaptureId, Comparison, Condition, Expr, KeyId, Program, Rule, RuleId, Step, StepGuard, StepId, Strategy,
-};
-use crate::schema::{Kind, TypeId};
+use crate::program::parts::{self, Field, Parts};
+use crate::program::{CaptureId, Comparison, Condition, Expr, KeyId, Program, Rule, RuleId, Strategy};
+use crate::schema::TypeId;
 
 /// The number of a [`TwoStep`] in its program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -61,8 +60,6 @@ impl TwoStep {
         self.members.len() == 1
     }
 }
-
-const FIRST: StepId = StepId(0);
 
 /// Finds the two-step sequences of a program, and which of them can run together.
 pub(super) fn find(program: &Program) -> Vec<TwoStep> {
@@ -146,78 +143,14 @@ fn of(program: &Program, rule: &Rule) -> Option<TwoStep> {
         return None;
     }
     let parts: Vec<Parts<'_>> = second.guards.iter().map(Parts::of).collect();
-    let by = grouping(program, first, &parts);
-    let seconds = second.guards.iter().zip(&parts).map(|(guard, parts)| parts.second(guard.type_id, by)).collect();
-    let own = parts.into_iter().map(|parts| parts.own.into_iter().cloned().collect()).collect();
-    Some(TwoStep { members: vec![Member { rule: rule.id, own }], by, seconds })
+    let by = parts::grouping(program, &rule.steps, &parts);
+    let seconds = second.guards.iter().zip(&parts).map(|(guard, parts)| second_of(guard.type_id, parts, by)).collect();
+    let own = parts.iter().map(Parts::own).collect();
+    // Before the second step there is only the first.
+    Some(TwoStep { members: vec![Member { rule: rule.id, own }], by: by.map(|(_, capture)| capture), seconds })
 }
 
-/// The captured field by which the open runs are best grouped: one with which every type of the second event is
-/// compared, for equality if there is one.
-fn grouping(program: &Program, first: &Step, parts: &[Parts<'_>]) -> Option<CaptureId> {
-    let mut candidates: Vec<(Comparison, CaptureId)> = parts.first()?.comparisons().map(|(c, by, _)| (c, by)).collect();
-    candidates.retain(|(_, by)| can_group(program, first, *by));
-    candidates.sort_by_key(|(comparison, _)| match comparison {
-        Comparison::Is => 0,
-        Comparison::IsNot => 2,
-        _ => 1,
-    });
-    let in_all = |by: &CaptureId| parts.iter().all(|parts| parts.comparisons().any(|(_, other, _)| other == *by));
-    candidates.into_iter().map(|(_, by)| by).find(in_all)
-}
-
-/// Whether the values of a captured field have one order: they are of one kind, and no points or lists.
-fn can_group(program: &Program, first: &Step, by: CaptureId) -> bool {
-    let kind = |guard: &StepGuard| {
-        let slot = guard.captures[by.index()]?;
-        let field = program.types[guard.type_id.index()].fields[usize::from(slot)];
-        Some(&program.schema.get(guard.type_id).fields[field].kind)
-    };
-    let mut kinds = first.guards.iter().filter_map(kind);
-    let Some(one) = kinds.next() else { return false };
-    !matches!(one, Kind::Point | Kind::List(_)) && kinds.all(|kind| kind == one)
-}
-
-/// The parts of a second event's condition.
-struct Parts<'a> {
-    /// What the event must fulfil by itself.
-    own: Vec<&'a Condition>,
-    /// What must hold of both events.
-    linked: Vec<&'a Condition>,
-}
-
-impl<'a> Parts<'a> {
-    fn of(guard: &'a StepGuard) -> Parts<'a> {
-        let all: Vec<&Condition> = match &guard.condition {
-            None => Vec::new(),
-            Some(Condition::All(parts)) => parts.iter().collect(),
-            Some(one) => vec![one],
-        };
-        let (linked, own) = all.into_iter().partition(|part| part.reads_steps());
-        Parts { own, linked }
-    }
-
-    /// The comparisons of a value of the event, on the left, with a captured field of the first.
-    fn comparisons(&self) -> impl Iterator<Item = (Comparison, CaptureId, &'a Expr)> {
-        self.linked.iter().filter_map(|part| comparison(part))
-    }
-
-    fn second(&self, type_id: TypeId, by: Option<CaptureId>) -> Second {
-        let at = self.linked.iter().position(|part| by.is_some() && comparison(part).map(|(_, other, _)| other) == by);
-        let compared = at.and_then(|at| comparison(self.linked[at])).map(|(c, _, value)| (c, value.clone()));
-        let rest = self.linked.iter().enumerate().filter(|(other, _)| Some(*other) != at);
-        Second { type_id, compared, linked: rest.map(|(_, part)| (*part).clone()).collect() }
-    }
-}
-
-fn comparison(part: &Condition) -> Option<(Comparison, CaptureId, &Expr)> {
-    match part {
-        Condition::Compare(comparison, value, Expr::Captured(FIRST, by)) if !value.reads_steps() => {
-            Some((*comparison, *by, value))
-        }
-        Condition::Compare(comparison, Expr::Captured(FIRST, by), value) if !value.reads_steps() => {
-            Some((comparison.mirrored(), *by, value))
-        }
-        _ => None,
-    }
+fn second_of(type_id: TypeId, parts: &Parts<'_>, by: Option<Field>) -> Second {
+    let (compared, linked) = parts.compared(by);
+    Second { type_id, compared, linked }
 }

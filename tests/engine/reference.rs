@@ -16,7 +16,7 @@ use tripline::program::{Evidence, Found, Program};
 use tripline::ruleset::RuleSet;
 use tripline::testing::generate::{
     Case, Tally, capped_case, case, crowd_case, derived_case, lookup_case, measure_case, session_case, two_step_case,
-    unordered_case, windowed_case,
+    unordered_case, waiting_case, windowed_case,
 };
 use tripline::testing::oracle::{self, Match, Source, TestEvent};
 
@@ -82,6 +82,11 @@ fn any_order() {
 #[test]
 fn two_steps() {
     agrees(&two_step_case().boxed());
+}
+
+#[test]
+fn many_open_runs() {
+    agrees(&waiting_case().boxed());
 }
 
 #[test]

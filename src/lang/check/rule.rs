@@ -195,6 +195,7 @@ impl<'a> Builder<'a> {
                 key: KeyId(0),
                 strategy,
                 two_step: None,
+                waits: Vec::new(),
                 level: self.checker.relations.level(&rule.name.node),
                 derived,
                 every: self.sequence.every,

@@ -7,6 +7,7 @@
 //! - `rules`      random rules over sequences, always such that a checker accepts them;
 //! - `patterns`   the same over `all of`, `each pair of` and sessions;
 //! - `two_steps`  sequences of two steps, alike in all but what the second must fulfil by itself;
+//! - `waits`      longer ones over a long time, so that a key has many open runs;
 //! - `derived`    rules over each other's alerts, and risks;
 //! - `measures`   measures;
 //! - `lookups`    lists and tables with their contents, and rules that look them up;
@@ -27,6 +28,7 @@ mod tape;
 mod tree;
 mod two_steps;
 mod types;
+mod waits;
 
 use std::fmt;
 
@@ -100,6 +102,11 @@ pub fn unordered_case() -> impl Strategy<Value = Case> {
 /// Sequences of two steps that may run together.
 pub fn two_step_case() -> impl Strategy<Value = Case> {
     case_of(RULE_CHOICES, two_steps::file)
+}
+
+/// Sequences of which a key has many open runs.
+pub fn waiting_case() -> impl Strategy<Value = Case> {
+    case_of(RULE_CHOICES, waits::file)
 }
 
 /// Rules over sessions.
@@ -217,6 +224,23 @@ mod tests {
             }
         }
         assert!(together >= 60 && grouped >= 100 && in_one_list >= 10, "{together} {grouped} {in_one_list}");
+    }
+
+    #[test]
+    fn waiting_cases_alert_often_and_part_many_runs() {
+        let tally = tally(&waiting_case());
+        assert!(tally.share_alerting() >= 0.4, "{tally:?}");
+        let mut runner = TestRunner::deterministic();
+        let (mut by_value, mut by_state, mut many) = (0, 0, 0);
+        for _ in 0..200 {
+            let case = waiting_case().new_tree(&mut runner).expect("a case").current();
+            let program = crate::lang::check(&[case.file]).program;
+            let waits = || program.rules.iter().flat_map(|rule| &rule.waits);
+            by_value += u32::from(waits().any(|wait| wait.by.is_some()));
+            by_state += u32::from(waits().any(|wait| wait.by.is_none()));
+            many += u32::from(waits().next().is_some() && case.events.len() > 30);
+        }
+        assert!(by_value >= 80 && by_state >= 20 && many >= 60, "{by_value} {by_state} {many}");
     }
 
     #[test]

@@ -31,7 +31,7 @@ fn two_step(tape: &mut Tape, called: &str) -> Rule {
     let (first, second) = (rules::some_types(tape, &palette), rules::some_types(tape, &palette));
     let all: Vec<&str> = first.iter().chain(&second).copied().collect();
     let starts = tape.percent(25).then(|| condition(tape, &sight(&first, "a", None)));
-    let linked = linked(tape, &second, &first);
+    let linked = linked(tape, ("b", &second), ("a", &first));
     let step = |types: &[&str], called: &str, condition: Option<Expr>| Step {
         next: false,
         count: None,
@@ -52,27 +52,30 @@ fn two_step(tape: &mut Tape, called: &str) -> Rule {
     }
 }
 
-/// How the second event compares with the first: mostly by one comparison, sometimes by more, or by none.
-fn linked(tape: &mut Tape, second: &[&'static str], first: &[&'static str]) -> Option<Expr> {
+/// A step with its types.
+pub(super) type Named<'a> = (&'static str, &'a [&'static str]);
+
+/// How an event compares with an earlier one: mostly by one comparison, sometimes by more, or by none.
+pub(super) fn linked(tape: &mut Tape, (own, types): Named<'_>, earlier: Named<'_>) -> Option<Expr> {
     let with = |tape: &mut Tape| {
         let path = tape.pick(&["country", "amount", "n", "flag", "device.id"]);
         let how = if tape.percent(50) || path == "flag" { equality(tape) } else { any_order(tape) };
-        comparison(tape, path, how)
+        comparison(tape, path, how, own, earlier.0)
     };
     match tape.below(10) {
         0 => None,
         1..8 => Some(with(tape)),
         8 => Some(expr(ExprKind::And(with(tape), with(tape)))),
         _ => {
-            let any = condition(tape, &sight(second, "b", Some(first)));
+            let any = condition(tape, &sight(types, own, Some(earlier)));
             Some(expr(ExprKind::And(with(tape), any)))
         }
     }
 }
 
 /// Either way round.
-fn comparison(tape: &mut Tape, path: &str, how: Compare) -> Expr {
-    let (own, earlier) = (field(&format!("b.{path}")), field(&format!("a.{path}")));
+fn comparison(tape: &mut Tape, path: &str, how: Compare, own: &str, earlier: &str) -> Expr {
+    let (own, earlier) = (field(&format!("{own}.{path}")), field(&format!("{earlier}.{path}")));
     if tape.percent(80) { compare(own, how, earlier) } else { compare(earlier, how, own) }
 }
 
@@ -92,13 +95,14 @@ fn own_condition(tape: &mut Tape, rule: &mut Rule) {
     });
 }
 
-fn sight(of: &[&'static str], own: &'static str, first: Option<&[&'static str]>) -> Sight {
-    let visible = |types: &[&'static str]| Visible { name: "a", types: types.to_vec(), repeated: false };
+/// What the condition of a step can see: its own event, and perhaps an earlier one.
+pub(super) fn sight(of: &[&'static str], own: &'static str, earlier: Option<Named<'_>>) -> Sight {
+    let visible = |(name, types): Named<'_>| Visible { name, types: types.to_vec(), repeated: false };
     Sight {
         types: of.to_vec(),
         own: Some(own),
         by_name: false,
-        earlier: first.into_iter().map(visible).collect(),
+        earlier: earlier.into_iter().map(visible).collect(),
         windows: false,
         lookups: false,
     }
