@@ -1,7 +1,7 @@
 //! The state bill: what a rule keeps in memory, in bytes a row, and what bounds each.
 //!
 //! The bytes are those of the engine's rows themselves. Keys, texts and lists beyond what a row holds inline are on the
-//! heap and come on top, as does the spare room of tables that grow by doubling; the bill says so.
+//! heap and come on top, as does the spare room of the index of keys, which grows by doubling; the bill says so.
 
 use crate::program::explain::Line;
 use crate::program::explain::plan::range_words;
@@ -119,7 +119,7 @@ pub(super) fn on_top(sizes: &Sizes) -> Line {
     Line::new(
         "on top",
         format!(
-            "keys of more than {} bytes, texts of more than {} and lists lie on the heap; tables that grow keep as much again as spare room",
+            "keys of more than {} bytes, texts of more than {} and lists lie on the heap; the index of keys keeps as much again as spare room",
             sizes.key_inline, sizes.text_inline
         ),
     )

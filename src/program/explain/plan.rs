@@ -5,8 +5,8 @@ use crate::program::explain::Line;
 use crate::program::explain::uses::Uses;
 use crate::program::explain::words::{Words, listed};
 use crate::program::{
-    Aggregate, Dispatch, Found, KeyId, NoveltyId, Program, Rule, Strategy, Table, TableSource, TwoStep, WindowId,
-    WindowRange, duration,
+    Aggregate, CaptureId, Dispatch, Found, KeyId, NoveltyId, Program, Rule, StepId, Strategy, Table, TableSource,
+    TwoStep, WindowId, WindowRange, duration,
 };
 use crate::schema::TypeId;
 
@@ -57,14 +57,30 @@ fn strategy(program: &Program, rule: &Rule) -> String {
             "one row a key from the first event on which the condition holds to the first on which it fails"
         }
     };
-    format!("{}: {how}", rule.strategy.name())
+    format!("{}: {how}{}", rule.strategy.name(), parted(rule))
+}
+
+/// How the open matches of a key are told apart once they are many.
+fn parted(rule: &Rule) -> String {
+    if rule.waits.is_empty() {
+        return String::new();
+    }
+    let mut by: Vec<String> = rule.waits.iter().filter_map(|wait| wait.by).map(|field| captured(rule, field)).collect();
+    by.dedup();
+    let and_by = if by.is_empty() { String::new() } else { format!(", and by {}", by.join(" and ")) };
+    format!(
+        "; those of a key with many are grouped by state{and_by}, so that an event goes only to those that wait for it"
+    )
+}
+
+/// What a captured field is called.
+fn captured(rule: &Rule, (step, capture): (StepId, CaptureId)) -> String {
+    let step = &rule.steps[step.index()];
+    format!("{}.{}", step.label, step.captures[capture.index()].path)
 }
 
 fn two_step(two_step: &TwoStep, program: &Program, rule: &Rule) -> String {
-    let by = two_step.by.map(|by| {
-        let first = &rule.steps[0];
-        format!("{}.{}", first.label, first.captures[by.index()].path)
-    });
+    let by = two_step.by.map(|by| captured(rule, (StepId(0), by)));
     let mut text = match by {
         Some(by) => format!(
             "two-step sequence by {by}: the open matches of a key are grouped by {by}, and an event goes to the groups with which it compares as it must"
