@@ -20,7 +20,7 @@ use crate::replay::{BATCH, Feed, Observer, Refused, Summary, prepare};
 use crate::source::{FileReader, Line, Progress};
 
 /// How many batches may be under way for each worker: enough that none waits, few enough that memory stays small.
-const UNDER_WAY: usize = 2;
+const UNDER_WAY: usize = 4;
 
 enum Job {
     /// Lines to be decoded.
