@@ -24,7 +24,7 @@ use crate::source::kafka::{KafkaSource, Partition, Progress, SourceError};
 use crate::telemetry::{IdsForgotten, Metrics, Reason, RuleName, TopicReason};
 
 /// A batch ends at so many messages of all shards together.
-const BATCH_MESSAGES: usize = 2_048;
+const BATCH_MESSAGES: usize = 8_192;
 /// Or at so many bytes.
 const BATCH_BYTES: usize = 4 << 20;
 /// Fewer messages are judged by the loop itself: waking a thread takes longer.

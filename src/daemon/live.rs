@@ -30,7 +30,7 @@ use crate::telemetry::{
     Assigned, CaughtUp, ClientsRebuilt, CommitFailed, Committed, Metrics, OffsetGap, PartitionsRevoked, ReadBack,
 };
 
-const BATCH_TIME: Duration = Duration::from_millis(5);
+const BATCH_TIME: Duration = Duration::from_millis(10);
 /// A commit is due at once when so many alerts wait for it.
 const COMMIT_ALERTS: u64 = 2_000;
 const TICK: Duration = Duration::from_millis(100);

@@ -3,7 +3,7 @@
 //! What holds, exactly:
 //! - before the first event is judged, a table from a topic holds what all messages say that the topic had when the
 //!   session began; every copy reads all partitions for itself;
-//! - later messages apply as they arrive, between batches of events (at most 2,048 of them, or 5 ms). That is not an
+//! - later messages apply as they arrive, between batches of events (at most 8,192 of them, or 10 ms). That is not an
 //!   order of event time, and two copies may take up the same message a moment apart;
 //! - where the topic is a source as well, an event is not judged before its own change, and all before it in its
 //!   partition, are in the table: the table may be ahead of an event, never behind it. Other shards see it then too;
