@@ -110,6 +110,9 @@ pub fn bill(program: &Program, rule: &Rule, sizes: &Sizes) -> Vec<Line> {
     if lines.is_empty() {
         return vec![Line::new("none", "this rule keeps nothing: its memory does not grow")];
     }
+    if !rule.waits.is_empty() {
+        lines.push(Line::new("groups", "about 20 bytes an open match of a key with many".to_owned()));
+    }
     lines.push(on_top(sizes));
     lines
 }
