@@ -1,8 +1,8 @@
 //! The detection loop over topics: poll, step, send, and commit what the sent alerts cover.
 //!
-//! One plain thread. Everything that can fail for good ends a session; the clients are then made anew and the state
-//! is read back. Offsets are committed only after all alerts and dead letters before them are stored, so a crash
-//! repeats alerts (with the same ids) and loses none.
+//! One plain thread; while it reads, others judge what was read before (`workers`). Everything that can fail for good
+//! ends a session; the clients are then made anew and the state is read back. Offsets are committed only after all
+//! alerts and dead letters before them are stored, so a crash repeats alerts (with the same ids) and loses none.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

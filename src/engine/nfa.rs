@@ -288,6 +288,7 @@ impl<'a> Offer<'a> {
         progress
     }
 
+    /// As [`Offer::advance`], without the groups of the list.
     fn take(&mut self, runs: &mut Runs, row: Row, list: &mut RunList, judged: Move) -> Progress {
         let rule = self.rule;
         if let Move::TakeSlot(slot) = judged {
