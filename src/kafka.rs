@@ -167,6 +167,16 @@ pub fn help(code: RDKafkaErrorCode) -> Option<&'static str> {
         }
         RDKafkaErrorCode::GroupAuthorizationFailed => Some("grant this user read rights to the consumer group"),
         RDKafkaErrorCode::ClusterAuthorizationFailed => Some("grant this user idempotent write rights to the cluster"),
+        RDKafkaErrorCode::TransactionalIdAuthorizationFailed => Some(
+            "grant this user write and describe rights to transactional ids that begin with the configuration's name, or \
+             write delivery = \"at-least-once\" under [kafka]",
+        ),
+        RDKafkaErrorCode::InvalidTransactionTimeout => {
+            Some("the broker's transaction.max.timeout.ms is shorter: lower \"transaction.timeout.ms\" under [kafka]")
+        }
+        RDKafkaErrorCode::UnsupportedFeature => {
+            Some("the broker is too old for transactions: write delivery = \"at-least-once\" under [kafka]")
+        }
         _ => None,
     }
 }

@@ -30,7 +30,9 @@ impl Daemon {
         );
         let path = folder.path().join("tripline.toml");
         std::fs::write(&path, config)?;
-        let child = Command::new(binary).arg("run").arg("-c").arg(path).stdout(Stdio::null()).spawn()?;
+        let mut command = Command::new(binary);
+        command.arg("run").arg("-c").arg(path).env("XDG_STATE_HOME", folder.path()).stdout(Stdio::null());
+        let child = command.env_remove("STATE_DIRECTORY").spawn()?;
         Ok(Daemon { child, address, _folder: folder })
     }
 

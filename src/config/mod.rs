@@ -65,6 +65,19 @@ pub struct KafkaSettings {
     pub replication: Option<i32>,
     /// The longest time between two commits.
     pub commit_interval: Duration,
+    /// What becomes of alerts when the daemon or its connection fails.
+    pub delivery: Delivery,
+    /// What tells this copy from the others, where it is said.
+    pub instance: Option<String>,
+}
+
+/// What becomes of alerts when the daemon or its connection fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    /// They and the position in the sources are written in one transaction.
+    ExactlyOnce,
+    /// They are written, then the position: some come again.
+    AtLeastOnce,
 }
 
 impl KafkaSettings {
@@ -289,6 +302,7 @@ mod tests {
         assert_eq!(settings.http, "127.0.0.1:9464".parse().ok());
         let kafka = settings.kafka.expect("given");
         assert_eq!((kafka.brokers(), kafka.commit_interval), ("a:1", Duration::from_millis(100)));
+        assert_eq!((kafka.delivery, kafka.instance), (Delivery::ExactlyOnce, None));
 
         let settings = parse(Path::new("t.toml"), SMALLEST).expect("it is right");
         assert_eq!((settings.dead_letters, settings.http), (DeadLettersTo::Nowhere, None));
@@ -391,6 +405,42 @@ mod tests {
             ["t.toml:5: kafka.\"group.id\"", "source.topic", "source.lateness", "source.late:", "not supported yet"]
         {
             assert!(told.contains(part), "{part}: {told}");
+        }
+    }
+
+    #[test]
+    fn exactly_once_is_from_topic_to_topic() {
+        let kafka = |text: &str, more: &str| text.replace("brokers = \"a:1\"", &format!("brokers = \"a:1\"\n{more}"));
+        let read = |text: &str| parse(Path::new("t.toml"), text).expect("it is right").kafka.expect("given");
+        let (once, least) = ("delivery = \"exactly-once\"", "delivery = \"at-least-once\"");
+        assert_eq!(read(&kafka(TOPIC, once)).delivery, Delivery::ExactlyOnce);
+        assert_eq!(read(&kafka(TOPIC, least)).delivery, Delivery::AtLeastOnce);
+        assert_eq!(read(&kafka(TOPIC, "instance = \"a.1\"")).instance.as_deref(), Some("a.1"));
+        let stdout = TOPIC.replace("topic = \"x\"", "stdout = true");
+        assert_eq!(read(&stdout).delivery, Delivery::AtLeastOnce);
+        let files = TOPIC.replace("topic = \"e\"", "stdin = true");
+        assert_eq!(read(&files).delivery, Delivery::AtLeastOnce);
+        for (wrong, said) in [
+            (kafka(&stdout, once), "t.toml:5: kafka.delivery: exactly-once is for alerts that go to a topic"),
+            (kafka(&files, once), "t.toml:5: kafka.delivery: exactly-once is for events from topics"),
+            (
+                kafka(TOPIC, "delivery = \"once\""),
+                "t.toml:5: kafka.delivery: write \"exactly-once\" or \"at-least-once\"",
+            ),
+            (kafka(TOPIC, "instance = \"a b\""), "t.toml:5: kafka.instance: 1 to 100 letters"),
+            (
+                kafka(TOPIC, "instance = \"${env:NO_SUCH}\""),
+                "t.toml:5: kafka.instance: the environment variable NO_SUCH",
+            ),
+            (kafka(TOPIC, &format!("{least}\ninstance = \"a\"")), "t.toml:6: kafka.instance: names the transactions"),
+            (kafka(TOPIC, "\"transactional.id\" = \"a\""), "write `instance`"),
+            (kafka(TOPIC, "\"isolation.level\" = \"read_uncommitted\""), "kafka.\"isolation.level\""),
+            (
+                kafka(TOPIC, "commit_interval = \"10s\"\n\"transaction.timeout.ms\" = 15000"),
+                "t.toml:6: kafka.\"transaction.timeout.ms\": at least twice the commit_interval",
+            ),
+        ] {
+            assert!(problems(&wrong).contains(said), "{said}: {}", problems(&wrong));
         }
     }
 

@@ -1,6 +1,8 @@
 //! Raw configuration to settings. Every check is made here, in `ways_out` those of where alerts and dead letters go, in
-//! `sinks` those of who reads the alerts, in `limits` those of `[limits]`; all problems are reported at once.
+//! `delivery` those of how, in `sinks` those of who reads the alerts, in `limits` those of `[limits]`; all problems are
+//! reported at once.
 
+mod delivery;
 mod limits;
 mod sinks;
 mod ways_out;
@@ -14,8 +16,9 @@ use std::time::Duration;
 use toml::Spanned;
 
 use crate::config::raw::{OneOrMany, RawConfig, RawHttp, RawSource, line_of};
+use crate::config::resolve::delivery::Asked;
 use crate::config::{
-    AlertsTo, DeadLettersTo, EventFields, FileSource, Format, InternalTopics, KafkaSettings, Late, LogFormat,
+    AlertsTo, DeadLettersTo, Delivery, EventFields, FileSource, Format, InternalTopics, KafkaSettings, Late, LogFormat,
     LogSettings, Problem, Settings, Sources, Start, TimeSettings, TopicSource, values,
 };
 use crate::diagnostic::closest;
@@ -30,10 +33,11 @@ const THREADS_MAX: usize = 256;
 const NAME_BYTES_MAX: usize = 100;
 
 /// Fields of `[kafka]` that are ours; every other one is a librdkafka property.
-const KAFKA_FIELDS: [&str; 4] = ["brokers", "internal_topics", "replication", "commit_interval"];
+const KAFKA_FIELDS: [&str; 6] =
+    ["brokers", "internal_topics", "replication", "commit_interval", "delivery", "instance"];
 
 /// Properties that would break what the daemon promises, each with the reason.
-const OWNED_PROPERTIES: [(&str, &str); 21] = [
+const OWNED_PROPERTIES: [(&str, &str); 22] = [
     ("bootstrap.servers", "write `brokers`"),
     ("metadata.broker.list", "write `brokers`"),
     ("group.id", "it is the configuration's `name`"),
@@ -53,7 +57,8 @@ const OWNED_PROPERTIES: [(&str, &str); 21] = [
     ("delivery.timeout.ms", "an alert is never given up"),
     ("message.send.max.retries", "an alert is never given up"),
     ("retries", "an alert is never given up"),
-    ("transactional.id", "the daemon chooses it"),
+    ("transactional.id", "write `instance`"),
+    ("isolation.level", "what was written in a transaction that failed never happened"),
     ("client.id", "it is the configuration's `name`"),
 ];
 
@@ -88,12 +93,17 @@ impl Checker<'_> {
     fn settings(&mut self, path: &Path, raw: RawConfig) -> Settings {
         let name = self.name(&raw.name);
         let rules = self.rules(raw.rules);
-        let kafka = raw.kafka.map(|table| self.kafka(table));
+        let mut table = raw.kafka;
+        let asked = table.as_mut().map(Asked::take);
+        let mut kafka = table.map(|table| self.kafka(table));
         let sources = self.sources(raw.source);
         let threads = self.threads(raw.threads, &sources);
         let evidence = self.evidence(raw.alerts.as_ref());
         let alerts = self.alerts(raw.alerts);
         let on_topics = matches!(sources, Sources::Topics(_));
+        if let (Some(kafka), Some(asked)) = (&mut kafka, &asked) {
+            self.delivery(kafka, asked, on_topics, &alerts);
+        }
         let dead_letters = self.dead_letters(raw.dead_letters, &name, on_topics);
         let sinks = self.sinks(raw.sink);
         let settings = Settings {
@@ -149,6 +159,8 @@ impl Checker<'_> {
             internal_topics: InternalTopics::Create,
             replication: None,
             commit_interval: COMMIT_INTERVAL,
+            delivery: Delivery::AtLeastOnce,
+            instance: None,
         };
         let mut brokers = false;
         for (name, value) in table {

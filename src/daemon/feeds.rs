@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use prometheus_client::metrics::counter::Counter;
 use rdkafka::message::{BorrowedMessage, Message};
 
-use crate::config::{Settings, TopicSource};
+use crate::config::{Delivery, Settings, TopicSource};
 use crate::daemon::batch::{Batch, Record};
 use crate::daemon::dropped::DroppedRuns;
 use crate::daemon::feed::{Entry, Feed};
@@ -47,6 +47,7 @@ pub(super) struct Feeds {
     metrics: Metrics,
     dropped: DroppedRuns,
     sources: Vec<Source>,
+    delivery: Delivery,
     /// All shards; empty while they are judged.
     entries: Vec<Entry>,
     /// By shard, those that are judged and those that have nothing to be judged.
@@ -99,6 +100,7 @@ impl Feeds {
             metrics: metrics.clone(),
             dropped: DroppedRuns::new(program, metrics),
             sources: sources.iter().map(source).collect(),
+            delivery: settings.kafka.as_ref().map_or(Delivery::AtLeastOnce, |kafka| kafka.delivery),
             entries: Vec::new(),
             away: Vec::new(),
             incoming: Vec::new(),
@@ -376,7 +378,10 @@ impl Feeds {
             if shard.take_changed() {
                 for (input, feed) in feeds.iter_mut().enumerate() {
                     let next = shard.next(input);
-                    feed.committing.get_or_insert((next, Instant::now()));
+                    // A transaction is waited for; otherwise only the client's reports tell what came of a commit.
+                    if self.delivery == Delivery::AtLeastOnce {
+                        feed.committing.get_or_insert((next, Instant::now()));
+                    }
                     changed.push((feed.partition.clone(), next, shard.mark(input)));
                 }
             }

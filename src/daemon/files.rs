@@ -54,7 +54,7 @@ pub(super) fn run(
     sinks: &[mpsc::Sender<Delivery>],
 ) -> anyhow::Result<FilesSummary> {
     let names: Arc<[String]> = files.iter().map(name).collect();
-    let mut outputs = Outputs::open(settings, Arc::clone(&names), metrics.clone(), shutdown.flag())?;
+    let mut outputs = Outputs::open(settings, Arc::clone(&names), metrics.clone(), shutdown.flag(), None)?;
     for sink in sinks {
         outputs.connect(sink.clone());
     }

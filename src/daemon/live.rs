@@ -1,8 +1,10 @@
 //! The detection loop over topics: poll, step, send, and commit what the sent alerts cover.
 //!
 //! One plain thread; while it reads, others judge what was read before (`workers`). Everything that can fail for good
-//! ends a session; the clients are then made anew and the state is read back. Offsets are committed only after all
-//! alerts and dead letters before them are stored, so a crash repeats alerts (with the same ids) and loses none.
+//! ends a session; the clients are then made anew and the state is read back. Offsets are committed together with all
+//! alerts and dead letters before them, or after these (`commit`), so a crash loses none.
+
+mod commit;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,6 +16,7 @@ use crate::config::{KafkaSettings, Settings, Start, TopicSource};
 use crate::daemon::feed::{Entry, Feed};
 use crate::daemon::feeds::{FeedError, Feeds};
 use crate::daemon::health::Health;
+use crate::daemon::instance::Instance;
 use crate::daemon::offsets::Mark;
 use crate::daemon::output::{OutputError, Outputs};
 use crate::daemon::shard::{Begin, Shard};
@@ -27,12 +30,10 @@ use crate::program::Program;
 use crate::sink::kafka::OutboxError;
 use crate::source::kafka::{CommittedOffset, KafkaSource, Notice, Partition, SourceError};
 use crate::telemetry::{
-    Assigned, CaughtUp, ClientsRebuilt, CommitFailed, Committed, Metrics, OffsetGap, PartitionsRevoked, ReadBack,
+    Assigned, CaughtUp, ClientsRebuilt, CommitFailed, Metrics, OffsetGap, PartitionsRevoked, ReadBack,
 };
 
 const BATCH_TIME: Duration = Duration::from_millis(10);
-/// A commit is due at once when so many alerts wait for it.
-const COMMIT_ALERTS: u64 = 2_000;
 const TICK: Duration = Duration::from_millis(100);
 const MEASURE: Duration = Duration::from_secs(1);
 const SAY: Duration = Duration::from_secs(5);
@@ -61,6 +62,8 @@ pub(super) struct Plan<'a> {
     pub(super) shutdown: Shutdown,
     /// The files of lists and tables.
     pub(super) tables: Arc<FileTables>,
+    /// What tells this copy from the others, where alerts are delivered exactly once.
+    pub(super) instance: Option<Instance>,
 }
 
 /// Why a session ended.
@@ -71,6 +74,16 @@ enum Ended {
     Rebuild(String),
     /// A person has to act.
     Failed(anyhow::Error),
+}
+
+impl Ended {
+    fn reason(&self) -> String {
+        match self {
+            Ended::Stopped => "the broker did not acknowledge in time".to_owned(),
+            Ended::Rebuild(reason) => reason.clone(),
+            Ended::Failed(error) => format!("{error:#}"),
+        }
+    }
 }
 
 impl From<SourceError> for Ended {
@@ -84,6 +97,7 @@ impl From<OutputError> for Ended {
         match error {
             OutputError::Outbox(OutboxError::Stopped) => Ended::Stopped,
             OutputError::Outbox(OutboxError::Fatal(reason)) => Ended::Rebuild(reason),
+            OutputError::Outbox(error @ OutboxError::Fenced { .. }) => Ended::Failed(error.into()),
             error => Ended::Failed(anyhow::Error::new(error).context("stopped, so that nothing is skipped")),
         }
     }
@@ -170,7 +184,14 @@ impl<'a> Session<'a> {
         })?;
         let tables = read_tables(plan)?;
         let names = topic_names(sources);
-        let outputs = Outputs::open(settings, Arc::clone(&names), metrics.clone(), shutdown.flag()).map_err(failed)?;
+        let id = plan.instance.as_ref().map(Instance::transactional_id);
+        let outputs = Outputs::open(settings, Arc::clone(&names), metrics.clone(), shutdown.flag(), id);
+        let outputs = outputs.map_err(failed)?;
+        // Before any offset is asked for: what an earlier life of this copy left open is then committed or taken back.
+        outputs.init(|| {
+            plan.health.beat(vec!["the broker has not ended the last transaction yet".to_owned()]);
+            shutdown.is_asked()
+        })?;
         let topics: Vec<&str> = sources.iter().map(|source| source.topic.as_str()).collect();
         source.subscribe(&topics)?;
         let now = Instant::now();
@@ -264,10 +285,16 @@ impl<'a> Session<'a> {
         PartitionsRevoked { partitions: partitions.len(), lost }.emit();
         self.pending = None;
         if !lost {
-            self.commit_last();
+            self.commit_last()?;
+        }
+        let entries = self.feeds.take();
+        if !lost || !self.is_exactly_once() {
+            self.parked = entries.into_iter().map(|entry| (entry.id, entry)).collect();
+        } else if self.outputs.is_open() {
+            // Another member may have the partitions already, and says the same again.
+            return Err(Ended::Rebuild("partitions were lost with alerts that are not committed".to_owned()));
         }
         self.source.unassign()?;
-        self.parked = self.feeds.take().into_iter().map(|entry| (entry.id, entry)).collect();
         self.assigned = false;
         self.reading_back = None;
         Ok(())
@@ -277,7 +304,7 @@ impl<'a> Session<'a> {
         let Some((partitions, due)) = self.pending.take_if(|(_, due)| *due <= Instant::now()) else { return Ok(()) };
         match self.assign(&partitions) {
             Err(Ended::Rebuild(reason)) => {
-                tracing::warn!(reason, "the broker does not say where to begin; asked again");
+                tracing::warn!(reason, "it is not known yet where to begin; asked again");
                 self.pending = Some((partitions, due + Duration::from_secs(1)));
                 Ok(())
             }
@@ -480,78 +507,16 @@ impl<'a> Session<'a> {
         reasons
     }
 
-    fn commit_if_due(&mut self) -> Result<(), Ended> {
-        let alerts = self.outputs.sent() - self.committed_alerts;
-        if self.committed_at.elapsed() < self.plan.kafka.commit_interval && alerts < COMMIT_ALERTS {
-            return Ok(());
-        }
-        self.commit(false, None)
-    }
-
-    /// Stores what was sent, then how far was read. In this order and in this place alone, so that one transaction
-    /// can take the place of both.
-    fn commit(&mut self, wait: bool, until: Option<Instant>) -> Result<(), Ended> {
-        self.committed_at = Instant::now();
-        self.committed_alerts = self.outputs.sent();
-        let changed = self.feeds.changed();
-        if changed.is_empty() {
-            return Ok(());
-        }
-        let shutdown = &self.plan.shutdown;
-        let health = &self.plan.health;
-        let mut asked: Option<Instant> = None;
-        let mut beat = Instant::now();
-        let clock = std::cell::RefCell::new((&mut asked, &mut beat));
-        let stop = || {
-            let mut clock = clock.borrow_mut();
-            if clock.1.elapsed() > Duration::from_secs(2) {
-                *clock.1 = Instant::now();
-                health.beat(vec!["the broker does not acknowledge alerts".to_owned()]);
-            }
-            if shutdown.is_asked() && clock.0.is_none() {
-                *clock.0 = Some(Instant::now());
-            }
-            until.is_some_and(|until| Instant::now() > until)
-                || clock.0.as_ref().is_some_and(|asked| asked.elapsed() > LAST_DRAIN)
-        };
-        let drained = self.outputs.drain(stop);
-        if let Err(error) = drained {
-            self.feeds.keep_changed();
-            return Err(error.into());
-        }
-        let metadata: Vec<String> = changed.iter().map(|(_, _, mark)| mark.to_metadata()).collect();
-        let next = changed.iter().zip(&metadata).map(|((partition, next, _), mark)| (partition, *next, mark.as_str()));
-        match self.source.commit(next, wait) {
-            Ok(()) => Committed { partitions: changed.len() }.emit(&self.plan.metrics),
-            Err(error) => {
-                self.feeds.keep_changed();
-                CommitFailed { error: error.to_string() }.emit(&self.plan.metrics);
-            }
-        }
-        Ok(())
-    }
-
-    /// As [`Session::commit`], before the partitions are given up: what fails now is only read again.
-    fn commit_last(&mut self) {
-        let sent = self.feeds.collect(&self.source, &mut self.outputs).map_err(Ended::from);
-        let done = sent.and_then(|()| self.commit(true, Some(Instant::now() + LAST_DRAIN)));
-        match done {
-            Ok(()) => {}
-            Err(Ended::Rebuild(error)) => CommitFailed { error }.emit(&self.plan.metrics),
-            Err(Ended::Failed(error)) => CommitFailed { error: format!("{error:#}") }.emit(&self.plan.metrics),
-            Err(Ended::Stopped) => {
-                CommitFailed { error: "the broker did not acknowledge in time".to_owned() }.emit(&self.plan.metrics);
-            }
-        }
-    }
-
     /// Leaves the group, after committing what is done where that can be trusted.
     fn close(mut self, ended: &Ended) {
         if matches!(ended, Ended::Stopped) {
-            self.commit_last();
+            if let Err(ended) = self.commit_last() {
+                CommitFailed { error: ended.reason() }.emit(&self.plan.metrics);
+            }
             self.feeds.measure();
             self.outputs.say_dead_letters();
         }
+        self.abandon(ended);
         self.source.close();
     }
 }

@@ -6,6 +6,7 @@
 //! sinks   alerts topic (or the loop, over files) -> e-mail
 //! ```
 //! - `live`     the detection loop over topics: one plain thread that reads, sends and commits;
+//! - `instance` what tells this copy from the others;
 //! - `feeds`    the shards of the loop: their batches, `feed` one shard with its partitions: pausing, idle time;
 //! - `batch`    messages copied from the client, `judge` decodes and steps through them, `workers` on which threads;
 //! - `dropped`  what limits have dropped, counted and said;
@@ -32,6 +33,7 @@ mod files;
 mod handle;
 mod health;
 mod http;
+mod instance;
 mod judge;
 mod live;
 mod offsets;
@@ -55,9 +57,10 @@ pub use check::{Line, Report, check};
 pub use files::FilesSummary;
 pub use handle::Handle;
 
-use crate::config::{Settings, Sources};
+use crate::config::{Delivery, Settings, Sources};
 use crate::daemon::health::Health;
 use crate::daemon::http::Served;
+use crate::daemon::instance::Instance;
 use crate::daemon::live::Plan;
 use crate::daemon::shutdown::Shutdown;
 use crate::daemon::sinks::Sinks;
@@ -140,15 +143,17 @@ fn detect(
 ) -> anyhow::Result<Finished> {
     match &settings.sources {
         Sources::Topics(sources) => {
+            let kafka = live::broker(settings)?;
             let plan = Plan {
                 settings,
-                kafka: live::broker(settings)?,
+                kafka,
                 sources,
                 program: Arc::clone(program),
                 metrics: metrics.clone(),
                 health: health.clone(),
                 shutdown: shutdown.clone(),
                 tables: FileTables::watch(program, metrics, shutdown)?,
+                instance: (kafka.delivery == Delivery::ExactlyOnce).then(|| Instance::take(settings, kafka)),
             };
             live::run(&plan).map(|()| Finished::Stopped)
         }

@@ -14,6 +14,7 @@ use crate::alert::{Alert, AlertRecord};
 use crate::config::{AlertsTo, DeadLettersTo, Settings};
 use crate::sink::kafka::{OutRecord, Outbox, OutboxError};
 use crate::sink::{Delivery, InboxPosition};
+use crate::source::kafka::{KafkaSource, Partition};
 use crate::telemetry::{DeadLettersSeen, Metrics, Reason, RuleName, RuleSeverity};
 
 /// A file of dead letters keeps this much of a message.
@@ -79,12 +80,14 @@ enum Lines {
 }
 
 impl Outputs {
-    /// Opens what the settings name. A producer is made only where a topic is named.
+    /// Opens what the settings name. A producer is made only where a topic is named; with a transactional id it is one
+    /// of transactions, which wait for [`Outputs::init`].
     pub(super) fn open(
         settings: &Settings,
         sources: Arc<[String]>,
         metrics: Metrics,
         stop: Arc<AtomicBool>,
+        transactional_id: Option<&str>,
     ) -> anyhow::Result<Outputs> {
         let alerts = match &settings.alerts {
             AlertsTo::Topic(topic) => Lines::Topic(topic.clone()),
@@ -98,7 +101,11 @@ impl Outputs {
         };
         let outbox = match &settings.kafka {
             Some(kafka) if matches!(alerts, Lines::Topic(_)) || matches!(letters, Lines::Topic(_)) => {
-                Some(Outbox::new(kafka, &settings.name, metrics.clone())?)
+                let metrics = metrics.clone();
+                Some(match transactional_id {
+                    Some(id) => Outbox::transactional(kafka, &settings.name, id, metrics)?,
+                    None => Outbox::new(kafka, &settings.name, metrics)?,
+                })
             }
             _ => None,
         };
@@ -195,6 +202,36 @@ impl Outputs {
             Some(outbox) => Ok(outbox.drain(stop)?),
             None => Ok(()),
         }
+    }
+
+    /// Ends the transactions of an earlier producer.
+    pub(super) fn init(&self, stop: impl Fn() -> bool) -> Result<(), OutputError> {
+        match self.transactions() {
+            Some(outbox) => Ok(outbox.init(stop)?),
+            None => Ok(()),
+        }
+    }
+
+    /// The producer, where it writes in transactions.
+    pub(super) fn transactions(&self) -> Option<&Outbox> {
+        self.outbox.as_ref().filter(|outbox| outbox.transaction_timeout().is_some())
+    }
+
+    /// Whether something was sent in a transaction and is not committed.
+    pub(super) fn is_open(&self) -> bool {
+        self.transactions().is_some_and(Outbox::is_open)
+    }
+
+    /// Stores what was sent and how far the sources are read, in one transaction, or gives up when it is to `stop`. What
+    /// goes to a file is stored first: it may come again, and is never missing.
+    pub(super) fn commit<'a>(
+        &mut self,
+        next: impl IntoIterator<Item = (&'a Partition, i64, &'a str)>,
+        source: &KafkaSource,
+        stop: impl Fn() -> bool,
+    ) -> Result<(), OutputError> {
+        self.letters.store()?;
+        Ok(self.transactions().expect("there are transactions").commit(next, source, stop)?)
     }
 
     /// Hands on what a file or standard output still keeps back.

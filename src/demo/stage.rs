@@ -285,6 +285,7 @@ rules = ["demo.rules"]
 [kafka]
 brokers = "{brokers}"
 internal_topics = "expect"        # the in-process broker has them from the start
+delivery = "at-least-once"        # it knows no transactions
 "fetch.wait.max.ms" = 20          # it answers an empty fetch only after a part of this
 
 [[source]]

@@ -1,13 +1,17 @@
 //! Records to topics, and the alerts topic back to sinks.
 //!
-//! - [`Outbox`] writes alerts and dead letters: idempotent, to all replicas, never given up;
+//! - [`Outbox`] writes alerts and dead letters: idempotent, to all replicas, never given up; `transaction` in
+//!   transactions, with the offsets of the sources;
 //! - [`KafkaInbox`] hands a sink the alerts topic as a consumer group of its own.
+
+mod transaction;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use rdkafka::ClientConfig;
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::KafkaError;
@@ -21,6 +25,7 @@ use tokio::sync::mpsc;
 use crate::alert::AlertRecord;
 use crate::config::KafkaSettings;
 use crate::kafka::{Trouble, client_config, help};
+use crate::sink::kafka::transaction::{Transactions, is_of_transaction};
 use crate::sink::{AlertInbox, Delivery, InboxPosition};
 use crate::source::kafka::{KafkaSource, Notice, Partition, SourceError};
 use crate::telemetry::Metrics;
@@ -36,6 +41,25 @@ pub enum OutboxError {
     /// The producer will never write again: it has to be made anew.
     #[error("the producer cannot go on: {0}")]
     Fatal(String),
+    /// Another producer writes with the same transactional id: this one must not.
+    #[error(
+        "another process writes as `{id}` now, so this one ends ({reason}): give each process an `instance` of its own \
+         under [kafka]"
+    )]
+    Fenced {
+        /// The transactional id.
+        id: String,
+        /// What the client says.
+        reason: String,
+    },
+    /// The broker does not let this user write in transactions.
+    #[error("no transactions as `{id}`: {reason}")]
+    NoTransactions {
+        /// The transactional id.
+        id: String,
+        /// Why, and what to do.
+        reason: String,
+    },
     /// The broker or the client refuses the record.
     #[error("the topic `{topic}` takes no record: {reason}")]
     Refused {
@@ -52,7 +76,7 @@ pub enum OutboxError {
         /// The record's size.
         bytes: usize,
     },
-    /// The daemon is told to stop while the broker does not answer.
+    /// It was given up while the broker did not answer.
     #[error("stopped before the broker had everything")]
     Stopped,
 }
@@ -73,12 +97,20 @@ pub struct OutRecord<'a> {
 /// Writes records.
 pub struct Outbox {
     producer: BaseProducer<ProducerEvents>,
+    transactions: Option<Transactions>,
 }
 
 impl Outbox {
     /// A producer of its own.
     pub fn new(settings: &KafkaSettings, name: &str, metrics: Metrics) -> Result<Outbox, KafkaError> {
-        let mut config = client_config(settings, name);
+        Outbox::open(client_config(settings, name), ProducerEvents::new(metrics, false), None)
+    }
+
+    fn open(
+        mut config: ClientConfig,
+        events: ProducerEvents,
+        transactions: Option<Transactions>,
+    ) -> Result<Outbox, KafkaError> {
         config
             .set("enable.idempotence", "true")
             .set("acks", "all")
@@ -87,12 +119,13 @@ impl Outbox {
         if config.get("linger.ms").is_none() {
             config.set("linger.ms", "2");
         }
-        let events = ProducerEvents { trouble: Trouble::new(metrics), failure: Mutex::default() };
-        Ok(Outbox { producer: config.create_with_context(events)? })
+        Ok(Outbox { producer: config.create_with_context(events)?, transactions })
     }
 
-    /// Takes a record; waits while the client's queue is full, until `stop`.
+    /// Takes a record, into the open transaction where there are any; waits while the client's queue is full, until
+    /// `stop`.
     pub fn send(&self, record: OutRecord<'_>, stop: &AtomicBool) -> Result<(), OutboxError> {
+        self.begin()?;
         let mut out = BaseRecord::<[u8], [u8]>::to(record.topic);
         if let Some(key) = record.key {
             out = out.key(key);
@@ -153,21 +186,23 @@ impl Outbox {
                 topic: record.topic.to_owned(),
                 bytes: record.payload.map_or(0, <[u8]>::len),
             }),
-            Some(RDKafkaErrorCode::Fatal) => Err(OutboxError::Fatal(self.fatal_reason(error))),
+            Some(RDKafkaErrorCode::Fatal) => Err(self.fatal(error)),
+            code if self.transactions.is_some() && is_of_transaction(code) => Err(self.lost(error)),
             code => Err(refused(record.topic, error, code)),
         }
     }
 
     fn check(&self) -> Result<(), OutboxError> {
         let failure = self.producer.context().failure.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some((_, reason)) = self.producer.client().fatal_error() {
-            return Err(OutboxError::Fatal(reason));
+        if let Some((code, reason)) = self.producer.client().fatal_error() {
+            return Err(self.ended(code, reason));
         }
         failure.map_or(Ok(()), Err)
     }
 
-    fn fatal_reason(&self, error: &KafkaError) -> String {
-        self.producer.client().fatal_error().map_or_else(|| error.to_string(), |(_, reason)| reason)
+    fn fatal(&self, error: &KafkaError) -> OutboxError {
+        let fatal = self.producer.client().fatal_error();
+        fatal.map_or_else(|| OutboxError::Fatal(error.to_string()), |(code, reason)| self.ended(code, reason))
     }
 }
 
@@ -180,6 +215,13 @@ struct ProducerEvents {
     trouble: Trouble,
     /// The first record that was not written: nothing after it may be committed.
     failure: Mutex<Option<OutboxError>>,
+    is_transactional: bool,
+}
+
+impl ProducerEvents {
+    fn new(metrics: Metrics, is_transactional: bool) -> ProducerEvents {
+        ProducerEvents { trouble: Trouble::new(metrics), failure: Mutex::default(), is_transactional }
+    }
 }
 
 impl ClientContext for ProducerEvents {
@@ -209,6 +251,7 @@ impl ProducerContext for ProducerEvents {
                         topic: message.topic().to_owned(),
                         bytes: message.payload().map_or(0, <[u8]>::len),
                     },
+                    code if self.is_transactional && is_of_transaction(code) => OutboxError::Fatal(error.to_string()),
                     code => refused(message.topic(), error, code),
                 };
                 self.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(failure);

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext};
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, ConsumerGroupMetadata};
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::message::BorrowedMessage;
 use rdkafka::statistics::Statistics;
@@ -102,8 +102,14 @@ impl KafkaSource {
             .set("enable.auto.offset.store", "false")
             // Only reached where the offset asked for is gone, which the caller has said by then.
             .set("auto.offset.reset", "earliest")
+            // No member is static, although that would give a copy that was killed its partitions back at once: one
+            // that stops would keep them from the others until its session is over, and after a broker's pause the
+            // client is known to be shut out as its own double, for good.
             // Eager: all partitions move at once, and equal numbers of different topics stay together.
             .set("partition.assignment.strategy", "range")
+            // Records of a transaction that failed never happened, and an offset that is about to be committed is
+            // awaited.
+            .set("isolation.level", "read_committed")
             .set("statistics.interval.ms", "1000");
         crate::kafka::set_defaults(&mut config, &[QUEUE_BACKOFF, ("queued.min.messages", "10000")]);
         let consumer = config.create_with_context(ConsumerEvents::new(metrics))?;
@@ -205,6 +211,11 @@ impl KafkaSource {
         Ok(self.consumer.commit(&offsets(next)?, mode)?)
     }
 
+    /// Who this member is now: offsets in a transaction are stored for it alone. It changes with every rebalance.
+    pub(crate) fn group(&self) -> Option<ConsumerGroupMetadata> {
+        self.consumer.group_metadata()
+    }
+
     /// How many partitions each topic has; nothing for one that does not exist.
     pub fn partition_counts(&self, topics: &[&str], timeout: Duration) -> Result<Vec<Option<usize>>, SourceError> {
         crate::kafka::partition_counts(self.consumer.client(), topics, timeout).map_err(SourceError::from)
@@ -214,11 +225,17 @@ impl KafkaSource {
     pub fn close(self) {
         self.consumer.context().closing.store(true, Ordering::Relaxed);
         self.consumer.unsubscribe();
-        drop(self.consumer);
     }
 
     fn fatal(&self, code: RDKafkaErrorCode) -> String {
         self.consumer.client().fatal_error().map_or_else(|| code.to_string(), |(_, reason)| reason)
+    }
+}
+
+impl Drop for KafkaSource {
+    /// The client waits for its last rebalance to be answered.
+    fn drop(&mut self) {
+        self.consumer.context().closing.store(true, Ordering::Relaxed);
     }
 }
 
@@ -327,7 +344,10 @@ fn list(partitions: &[Partition], offset: Offset) -> KafkaResult<TopicPartitionL
     Ok(list)
 }
 
-fn offsets<'a>(next: impl IntoIterator<Item = (&'a Partition, i64, &'a str)>) -> KafkaResult<TopicPartitionList> {
+/// Offsets with their metadata, as the client takes them.
+pub(crate) fn offsets<'a>(
+    next: impl IntoIterator<Item = (&'a Partition, i64, &'a str)>,
+) -> KafkaResult<TopicPartitionList> {
     let mut list = TopicPartitionList::new();
     for (partition, offset, metadata) in next {
         let mut element = list.add_partition(&partition.topic, partition.number);

@@ -1,5 +1,7 @@
 //! What happens to the daemon. `emit` logs and counts together, so that neither is forgotten.
 
+use std::time::Duration;
+
 use crate::engine::{Dropped, Limit};
 use crate::telemetry::Metrics;
 use crate::telemetry::metrics::{Reason, RuleLimit, TableName, TopicPartition};
@@ -81,13 +83,33 @@ impl CaughtUp {
 pub struct Committed {
     /// Of how many partitions.
     pub partitions: usize,
+    /// How long it took to store them, with the alerts and dead letters before them.
+    pub took: Duration,
 }
 
 impl Committed {
     /// Counts it.
     pub fn emit(&self, metrics: &Metrics) {
+        let Committed { partitions, took } = *self;
         metrics.commits.inc();
-        tracing::trace!(partitions = self.partitions, "committed");
+        metrics.commit_times.observe(took);
+        tracing::trace!(partitions, ?took, "committed");
+    }
+}
+
+/// A transaction with alerts, dead letters and offsets is given up. Where the broker did not commit it after all, what
+/// it held is judged and written again.
+#[derive(Debug)]
+pub struct TransactionAborted<'a> {
+    /// Why.
+    pub reason: &'a str,
+}
+
+impl TransactionAborted<'_> {
+    /// Logs and counts it.
+    pub fn emit(&self, metrics: &Metrics) {
+        metrics.aborts.inc();
+        tracing::warn!(reason = self.reason, "a transaction is given up; what it held is judged again");
     }
 }
 

@@ -1,11 +1,14 @@
 //! Every metric, by its name.
 
 use std::fmt::{Error, Write};
+use std::time::Duration;
 
-use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, EncodeMetric, LabelValueEncoder, MetricEncoder};
+use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
 /// A label of one topic.
@@ -87,6 +90,39 @@ pub struct SinkFigure {
 /// A figure of a mail sink, by its name.
 pub type MailFigure = Reason;
 
+/// Upper ends of the buckets of commit times, in ms. Close together up to the goal of 25 for the slowest hundredth.
+const COMMIT_MS: [f64; 20] = [
+    0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 15.0, 20.0, 25.0, 35.0, 50.0, 100.0, 250.0, 1_000.0,
+    5_000.0,
+];
+
+/// How many commits took how long.
+#[derive(Clone, Debug)]
+pub struct CommitTimes(Histogram);
+
+impl CommitTimes {
+    /// Counts a commit.
+    pub fn observe(&self, took: Duration) {
+        self.0.observe(took.as_secs_f64() * 1_000.0);
+    }
+}
+
+impl Default for CommitTimes {
+    fn default() -> Self {
+        CommitTimes(Histogram::new(COMMIT_MS))
+    }
+}
+
+impl EncodeMetric for CommitTimes {
+    fn encode(&self, encoder: MetricEncoder<'_>) -> Result<(), Error> {
+        self.0.encode(encoder)
+    }
+
+    fn metric_type(&self) -> MetricType {
+        self.0.metric_type()
+    }
+}
+
 macro_rules! metrics {
     ($($(#[doc = $doc:literal])+ $field:ident: $kind:ty = $name:literal,)+) => {
         /// Every metric. Clones share their values.
@@ -150,8 +186,12 @@ metrics! {
     consumer_lag: Family<TopicPartition, Gauge> = "tripline_consumer_lag",
     /// Offset commits
     commits: Counter = "tripline_commits",
+    /// How long it took to store alerts, dead letters and offsets, in ms
+    commit_times: CommitTimes = "tripline_commit_milliseconds",
     /// Offset commits that failed
     commit_errors: Counter = "tripline_commit_errors",
+    /// Transactions with alerts, dead letters and offsets that were given up; what they held is judged again
+    aborts: Counter = "tripline_transactions_aborted",
     /// Errors reported by the Kafka client
     kafka_errors: Counter = "tripline_kafka_errors",
     /// Times that the Kafka clients were made anew after an error that they cannot recover from
@@ -202,5 +242,9 @@ mod tests {
         let text = metrics.encode();
         assert!(text.contains("tripline_dead_letters_total{topic=\"events\",reason=\"not_json\"} 1"), "{text}");
         assert!(text.contains("tripline_events_total{topic=\"a\\\"b\"} 3"), "{text}");
+        metrics.commit_times.observe(Duration::from_micros(3_400));
+        let text = metrics.encode();
+        assert!(text.contains("tripline_commit_milliseconds_bucket{le=\"3.0\"} 0"), "{text}");
+        assert!(text.contains("tripline_commit_milliseconds_bucket{le=\"4.0\"} 1"), "{text}");
     }
 }

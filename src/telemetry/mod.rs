@@ -14,10 +14,10 @@ mod metrics;
 pub use events::{
     Assigned, BrokerTrouble, CaughtUp, ClientsRebuilt, CommitFailed, Committed, DeadLettersSeen, IdsForgotten,
     OffsetGap, PartitionsRevoked, ReadBack, RunsDropped, TableMessageRefused, TableRead, TableReloadFailed,
-    TableReloaded, table_rows,
+    TableReloaded, TransactionAborted, table_rows,
 };
 pub use logging::{check_filter, init, init_file};
 pub use metrics::{
-    MailFigure, Metrics, Reason, RuleLimit, RuleName, RuleSeverity, SinkFigure, TableName, TopicName, TopicPartition,
-    TopicReason,
+    CommitTimes, MailFigure, Metrics, Reason, RuleLimit, RuleName, RuleSeverity, SinkFigure, TableName, TopicName,
+    TopicPartition, TopicReason,
 };

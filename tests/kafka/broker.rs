@@ -32,7 +32,11 @@ pub(super) struct Record {
 
 impl Broker {
     pub(super) fn new() -> Broker {
-        Broker { address: variable("TRIPLINE_TEST_BROKER") }
+        Broker::at(&variable("TRIPLINE_TEST_BROKER"))
+    }
+
+    pub(super) fn at(address: &str) -> Broker {
+        Broker { address: address.to_owned() }
     }
 
     pub(super) fn address(&self) -> &str {
@@ -101,11 +105,17 @@ impl Broker {
         self.write(topic, lines.iter().map(|line| (0, None, Some(line.as_bytes()))));
     }
 
-    /// A reader of a topic from its start.
+    /// A reader of what is committed of a topic, from its start.
     pub(super) fn reader(&self, topic: &str) -> Reader {
+        self.reader_with(topic, "read_committed")
+    }
+
+    /// As `reader`, with an isolation level.
+    pub(super) fn reader_with(&self, topic: &str, isolation: &str) -> Reader {
         let consumer: BaseConsumer = self
             .config()
             .set("group.id", "unused")
+            .set("isolation.level", isolation)
             .set("enable.auto.commit", "false")
             .set("auto.offset.reset", "earliest")
             .create()

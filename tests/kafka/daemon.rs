@@ -27,6 +27,8 @@ pub(super) fn folder(rules: &str, config: &str) -> tempfile::TempDir {
 pub(super) fn command(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tripline"));
     command.arg("run").arg("-c").arg(folder.join("tripline.toml"));
+    // What belongs to this machine is kept in the folder too.
+    command.env_remove("STATE_DIRECTORY").env("XDG_STATE_HOME", folder.join("state"));
     command
 }
 

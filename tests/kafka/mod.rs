@@ -3,12 +3,15 @@
 
 mod broker;
 mod daemon;
+mod own_broker;
 
 mod bench;
 mod live;
+mod once;
 mod poison;
 mod range;
 mod recovery;
 mod security;
 mod tables;
 mod threads;
+mod transaction;

@@ -1,0 +1,136 @@
+//! When and how it is stored what was sent and how far the sources are read.
+//!
+//! - *Exactly once*: both in one transaction, which is open from the first record on. What cannot be committed for good
+//!   is not known to be committed or not, so the session ends and the state is read back.
+//! - *At least once*: what was sent first, then the offsets. What fails is committed later; until then a crash repeats
+//!   alerts (with the same ids).
+
+use std::cell::Cell;
+use std::time::{Duration, Instant};
+
+use super::{Ended, LAST_DRAIN, Session};
+use crate::config::Delivery;
+use crate::daemon::health::Health;
+use crate::daemon::output::OutputError;
+use crate::daemon::shutdown::Shutdown;
+use crate::sink::kafka::{Outbox, OutboxError};
+use crate::telemetry::{CommitFailed, Committed, TransactionAborted};
+
+/// At least once: a commit is due at once when so many alerts wait for it, so that few are repeated.
+const COMMIT_ALERTS: u64 = 2_000;
+/// The longest that a transaction is waited for: the daemon must not be deaf for half a minute.
+const COMMIT_MAX: Duration = Duration::from_secs(25);
+const BEAT: Duration = Duration::from_secs(2);
+
+impl Session<'_> {
+    /// Commits where there is something to commit and the last commit is long enough ago.
+    pub(super) fn commit_if_due(&mut self) -> Result<(), Ended> {
+        let alerts = self.outputs.sent() - self.committed_alerts;
+        let hurries = !self.is_exactly_once() && alerts >= COMMIT_ALERTS;
+        if self.committed_at.elapsed() < self.plan.kafka.commit_interval && !hurries {
+            return Ok(());
+        }
+        self.commit(false)
+    }
+
+    /// Commits before the partitions are given up. At least once, what fails now is only read again.
+    pub(super) fn commit_last(&mut self) -> Result<(), Ended> {
+        let sent = self.feeds.collect(&self.source, &mut self.outputs).map_err(Ended::from);
+        let done = sent.and_then(|()| self.commit(true));
+        match done {
+            Err(ended) if self.is_exactly_once() => Err(ended),
+            Err(ended) => {
+                CommitFailed { error: ended.reason() }.emit(&self.plan.metrics);
+                Ok(())
+            }
+            Ok(()) => Ok(()),
+        }
+    }
+
+    /// Takes back what was sent and not committed. A new producer would do so as well; where none comes, readers of the
+    /// alerts would have to wait until the broker does.
+    pub(super) fn abandon(&self, ended: &Ended) {
+        let Some(outbox) = self.outputs.transactions().filter(|outbox| outbox.is_open()) else { return };
+        TransactionAborted { reason: &ended.reason() }.emit(&self.plan.metrics);
+        if let Err(error) = outbox.abort(LAST_DRAIN) {
+            tracing::debug!(%error, "the transaction is left to the next producer, or to the broker");
+        }
+    }
+
+    pub(super) fn is_exactly_once(&self) -> bool {
+        self.plan.kafka.delivery == Delivery::ExactlyOnce
+    }
+
+    /// Stores what was sent and how far was read; as the `last` thing it takes no longer than that may take.
+    fn commit(&mut self, last: bool) -> Result<(), Ended> {
+        let changed = self.feeds.changed();
+        if changed.is_empty() {
+            return Ok(());
+        }
+        let began = Instant::now();
+        self.committed_at = began;
+        self.committed_alerts = self.outputs.sent();
+        let metadata: Vec<String> = changed.iter().map(|(_, _, mark)| mark.to_metadata()).collect();
+        let next = changed.iter().zip(&metadata).map(|((partition, next, _), mark)| (partition, *next, mark.as_str()));
+        let timeout = self.outputs.transactions().and_then(Outbox::transaction_timeout);
+        let longest = if last { Some(LAST_DRAIN) } else { timeout.map(|timeout| timeout.min(COMMIT_MAX)) };
+        let patience = Patience::new(&self.plan.shutdown, &self.plan.health, longest);
+        let committed = Committed { partitions: changed.len(), took: Duration::ZERO };
+        if timeout.is_some() {
+            let stored = self.outputs.commit(next, &self.source, || patience.is_over());
+            stored.map_err(|error| patience.ended(error))?;
+        } else {
+            if let Err(error) = self.outputs.drain(|| patience.is_over()) {
+                self.feeds.keep_changed();
+                return Err(error.into());
+            }
+            if let Err(error) = self.source.commit(next, last) {
+                self.feeds.keep_changed();
+                CommitFailed { error: error.to_string() }.emit(&self.plan.metrics);
+                return Ok(());
+            }
+        }
+        Committed { took: began.elapsed(), ..committed }.emit(&self.plan.metrics);
+        Ok(())
+    }
+}
+
+/// How long a commit is waited for.
+struct Patience<'a> {
+    shutdown: &'a Shutdown,
+    health: &'a Health,
+    longest: Option<Duration>,
+    began: Instant,
+    asked: Cell<Option<Instant>>,
+    beat: Cell<Instant>,
+}
+
+impl<'a> Patience<'a> {
+    fn new(shutdown: &'a Shutdown, health: &'a Health, longest: Option<Duration>) -> Patience<'a> {
+        let now = Instant::now();
+        Patience { shutdown, health, longest, began: now, asked: Cell::new(None), beat: Cell::new(now) }
+    }
+
+    /// Whether it is over. The health is told meanwhile that the loop lives.
+    fn is_over(&self) -> bool {
+        if self.beat.get().elapsed() > BEAT {
+            self.beat.set(Instant::now());
+            self.health.beat(vec!["the broker does not acknowledge alerts".to_owned()]);
+        }
+        if self.shutdown.is_asked() && self.asked.get().is_none() {
+            self.asked.set(Some(Instant::now()));
+        }
+        self.longest.is_some_and(|longest| self.began.elapsed() > longest)
+            || self.asked.get().is_some_and(|asked| asked.elapsed() > LAST_DRAIN)
+    }
+
+    /// How a session ends whose transaction was not committed. One that took too long is decided by a new producer.
+    fn ended(&self, error: OutputError) -> Ended {
+        match error {
+            OutputError::Outbox(OutboxError::Stopped) if !self.shutdown.is_asked() => {
+                Ended::Rebuild(format!("the broker took more than {} s for a commit", self.began.elapsed().as_secs()))
+            }
+            error => error.into(),
+        }
+    }
+}
