@@ -171,7 +171,16 @@ pub(super) struct Reader {
 impl Reader {
     /// All records so far.
     pub(super) fn poll(&mut self) -> &[Record] {
-        while let Some(message) = self.consumer.poll(Duration::from_millis(200)) {
+        self.read(GUARD);
+        &self.records
+    }
+
+    /// Reads until there is nothing more, or for so long.
+    fn read(&mut self, longest: Duration) {
+        let until = Instant::now() + longest;
+        while Instant::now() < until
+            && let Some(message) = self.consumer.poll(Duration::from_millis(200))
+        {
             let message = message.expect("the topic can be read");
             let headers = message.headers().map(|headers| {
                 let text = |value: Option<&[u8]>| String::from_utf8_lossy(value.unwrap_or_default()).into_owned();
@@ -183,14 +192,15 @@ impl Reader {
                 headers: headers.unwrap_or_default(),
             });
         }
-        &self.records
     }
 
     /// Reads until `done`.
     pub(super) fn until(&mut self, what: &str, mut done: impl FnMut(&[Record]) -> bool) -> Vec<Record> {
         let until = Instant::now() + GUARD;
         loop {
-            if done(self.poll()) {
+            // There may be no end to what is written meanwhile.
+            self.read(Duration::from_millis(300));
+            if done(&self.records) {
                 return self.records.clone();
             }
             assert!(Instant::now() < until, "{what}: {} records came", self.records.len());
