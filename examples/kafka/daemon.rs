@@ -16,7 +16,7 @@ pub(super) struct Daemon {
 
 impl Daemon {
     /// Starts the daemon over a topic of events, as a group that no other run has.
-    pub(super) fn start(broker: &str, topic: &str, rules: &str) -> anyhow::Result<Daemon> {
+    pub(super) fn start(broker: &str, topic: &str, rules: &str, delivery: &str) -> anyhow::Result<Daemon> {
         let binary = std::env::current_exe()?.ancestors().nth(2).context("a target folder")?.join("tripline");
         anyhow::ensure!(binary.exists(), "{} is not there: cargo build --release", binary.display());
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string();
@@ -24,8 +24,9 @@ impl Daemon {
         let folder = tempfile::tempdir()?;
         std::fs::write(folder.path().join("bench.rules"), rules)?;
         let config = format!(
-            "name = \"{name}\"\nrules = [\"bench.rules\"]\n[kafka]\nbrokers = \"{broker}\"\n[[source]]\ntopic = \"{topic}\"\n\
-             key = \"user_id\"\nlateness = \"0s\"\nidle_timeout = \"1s\"\n[alerts]\ntopic = \"{topic}-alerts\"\n\
+            "name = \"{name}\"\nrules = [\"bench.rules\"]\n[kafka]\nbrokers = \"{broker}\"\n\
+             delivery = \"{delivery}\"\n[[source]]\ntopic = \"{topic}\"\nkey = \"user_id\"\nlateness = \"0s\"\n\
+             idle_timeout = \"1s\"\n[alerts]\ntopic = \"{topic}-alerts\"\n\
              [http]\nlisten = \"{address}\"\n[log]\nlevel = \"warn\"\n"
         );
         let path = folder.path().join("tripline.toml");
@@ -52,6 +53,20 @@ impl Daemon {
     /// How many alerts it has sent.
     pub(super) fn alerts(&self) -> u64 {
         self.counted("tripline_alerts_total{")
+    }
+
+    /// The upper end of the bucket, in ms, in which this share of the commits so far lies, and how many there were.
+    pub(super) fn commit_ms(&self, share: f64) -> anyhow::Result<(f64, u64)> {
+        let text = self.get("/metrics")?;
+        let bucket = |line: &str| {
+            let (end, count) = line.strip_prefix("tripline_commit_milliseconds_bucket{le=\"")?.split_once("\"} ")?;
+            Some((end.parse().unwrap_or(f64::INFINITY), count.parse::<u64>().ok()?))
+        };
+        let buckets: Vec<(f64, u64)> = text.lines().filter_map(bucket).collect();
+        let (_, all) = buckets.last().context("no commit times")?;
+        let wanted = share * *all as f64;
+        let (end, _) = buckets.iter().find(|(_, count)| *count as f64 >= wanted).context("no commit times")?;
+        Ok((*end, *all))
     }
 
     /// The sum of a counter over its labels.

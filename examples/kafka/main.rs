@@ -59,8 +59,8 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         "which broker? eval \"$(scripts/broker env)\", or --broker HOST:PORT"
     );
     throughput::measure(&arguments.broker, arguments.events).context("throughput")?;
-    for rules in [1, 1_000] {
-        latency::measure(&arguments.broker, arguments.rate, arguments.seconds, rules).context("latency")?;
+    for (rules, delivery) in [(1, "at-least-once"), (1, "exactly-once"), (1_000, "at-least-once")] {
+        latency::measure(&arguments.broker, arguments.rate, arguments.seconds, rules, delivery).context("latency")?;
     }
     Ok(())
 }

@@ -16,6 +16,8 @@ struct Took {
     cpu_seconds: f64,
     /// Of the daemon.
     alerts: Option<u64>,
+    /// How long its commits took.
+    commits: String,
 }
 
 pub(super) fn measure(broker: &str, count: u64) -> anyhow::Result<()> {
@@ -26,9 +28,14 @@ pub(super) fn measure(broker: &str, count: u64) -> anyhow::Result<()> {
     println!("{count} events in {} partitions, from the first to the last", topics::PARTITIONS);
     println!("  {:<24} {:>10} {:>19} {:>8}", "", "M events/s", "CPU s per M events", "alerts");
     let bare = bare(broker, &topic, count)?;
-    report("a bare consumer, polled", count, &bare, None);
+    report("a bare consumer, polled", count, &bare, "");
     for (name, rules) in rules() {
-        report(name, count, &through_daemon(broker, &topic, count, &rules)?, Some(&bare));
+        let least = through_daemon(broker, &topic, count, &rules, "at-least-once")?;
+        let beside = format!("{:.2} of the bare consumer's speed [goal 0.90]", bare.seconds / least.seconds);
+        report(name, count, &least, &beside);
+        let once = through_daemon(broker, &topic, count, &rules, "exactly-once")?;
+        let beside = format!("{:.2} of the speed at least once [goal 0.95]", least.seconds / once.seconds);
+        report(&format!("{name}, exactly once"), count, &once, &format!("{beside}; {}", once.commits));
     }
     Ok(())
 }
@@ -38,11 +45,8 @@ fn rules() -> [(&'static str, String); 2] {
     [("country_hop", workload::rule_alone("country_hop")), ("five rules", workload::RULES.to_owned())]
 }
 
-fn report(what: &str, count: u64, took: &Took, bare: Option<&Took>) {
+fn report(what: &str, count: u64, took: &Took, beside: &str) {
     let millions = count as f64 / 1e6;
-    let beside = bare.map_or_else(String::new, |bare| {
-        format!("{:.2} of the bare consumer's speed [goal 0.90]", bare.seconds / took.seconds)
-    });
     let (rate, cpu) = (millions / took.seconds, took.cpu_seconds / millions);
     let alerts = took.alerts.map_or_else(String::new, |alerts| alerts.to_string());
     println!("  {what:<24} {rate:>10.3} {cpu:>19.2} {alerts:>8} {beside}");
@@ -71,7 +75,7 @@ fn bare(broker: &str, topic: &str, count: u64) -> anyhow::Result<Took> {
     anyhow::ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr).trim());
     let text = String::from_utf8(output.stdout)?;
     let (seconds, cpu_seconds) = text.trim().split_once(' ').context("two figures")?;
-    Ok(Took { seconds: seconds.parse()?, cpu_seconds: cpu_seconds.parse()?, alerts: None })
+    Ok(Took { seconds: seconds.parse()?, cpu_seconds: cpu_seconds.parse()?, alerts: None, commits: String::new() })
 }
 
 /// Reads the topic in this process and prints the seconds from the first event to the last, and the processor's.
@@ -96,8 +100,8 @@ pub(super) fn bare_here(broker: &str, topic: &str, count: u64) -> anyhow::Result
     Ok(())
 }
 
-fn through_daemon(broker: &str, topic: &str, count: u64, rules: &str) -> anyhow::Result<Took> {
-    let mut daemon = Daemon::start(broker, topic, rules)?;
+fn through_daemon(broker: &str, topic: &str, count: u64, rules: &str, delivery: &str) -> anyhow::Result<Took> {
+    let mut daemon = Daemon::start(broker, topic, rules, delivery)?;
     let (began, already) = topics::until("the first event", || {
         let events = daemon.events();
         Ok((events > 0).then(|| (Instant::now(), events)))
@@ -107,5 +111,7 @@ fn through_daemon(broker: &str, topic: &str, count: u64, rules: &str) -> anyhow:
     daemon.ready()?;
     // What was read before the clock began is left out.
     let share = count as f64 / (count - already.min(count - 1)) as f64;
-    Ok(Took { seconds: seconds * share, cpu_seconds: daemon.cpu_seconds(), alerts: Some(daemon.alerts()) })
+    let ((p50, _), (p99, _)) = (daemon.commit_ms(0.5)?, daemon.commit_ms(0.99)?);
+    let commits = format!("commit p50 {p50} ms, p99 {p99} ms [goal 5, 25]");
+    Ok(Took { seconds: seconds * share, cpu_seconds: daemon.cpu_seconds(), alerts: Some(daemon.alerts()), commits })
 }

@@ -83,6 +83,7 @@ fn user(line: &[u8]) -> anyhow::Result<&[u8]> {
 pub(super) fn reader(broker: &str, topic: &str) -> anyhow::Result<BaseConsumer> {
     let consumer: BaseConsumer = config(broker)
         .set("group.id", "unused")
+        .set("isolation.level", "read_committed")
         .set("enable.auto.commit", "false")
         .set("auto.offset.reset", "earliest")
         .set("fetch.queue.backoff.ms", "5")

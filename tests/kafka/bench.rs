@@ -25,6 +25,11 @@ fn bench_through_a_broker_finds_what_is_there() {
     let alerts = row.split_whitespace().nth(3).expect("four columns");
     assert_ne!(alerts, "0", "{out}");
     assert_eq!(alerts, hops().to_string(), "{out}");
+    let once = out.lines().find(|line| line.contains("country_hop, exactly once")).expect("a row");
+    assert!(
+        once.contains(&format!(" {alerts} ")) && once.contains("of the speed at least once [goal 0.95]; commit p50"),
+        "{out}"
+    );
     for told in ["a bare consumer", "five rules", " 1 rules", "1000 rules"] {
         assert!(out.contains(told), "{told}: {out}");
     }
