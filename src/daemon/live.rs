@@ -284,9 +284,9 @@ impl<'a> Session<'a> {
         let lost = self.source.is_assignment_lost();
         PartitionsRevoked { partitions: partitions.len(), lost }.emit();
         self.pending = None;
-        if !lost {
-            self.commit_last()?;
-        }
+        let committed = if lost { Ok(()) } else { self.commit_last() };
+        self.source.unassign()?;
+        committed?;
         let entries = self.feeds.take();
         if !lost || !self.is_exactly_once() {
             self.parked = entries.into_iter().map(|entry| (entry.id, entry)).collect();
@@ -294,7 +294,6 @@ impl<'a> Session<'a> {
             // Another member may have the partitions already, and says the same again.
             return Err(Ended::Rebuild("partitions were lost with alerts that are not committed".to_owned()));
         }
-        self.source.unassign()?;
         self.assigned = false;
         self.reading_back = None;
         Ok(())
@@ -314,7 +313,7 @@ impl<'a> Session<'a> {
 
     /// Finds out where each partition begins, makes or finds its shard, and begins to read.
     fn assign(&mut self, partitions: &[Partition]) -> Result<(), Ended> {
-        self.begin_group()?;
+        self.begin_group(partitions)?;
         let mut committed = self.source.committed(partitions, BROKER_TIMEOUT)?;
         let mut shards: BTreeMap<(usize, i32), Vec<Given>> = BTreeMap::new();
         for (partition, committed) in partitions.iter().zip(committed.drain(..)) {
@@ -418,15 +417,21 @@ impl<'a> Session<'a> {
     }
 
     /// A new group that does not begin at the oldest event stores at once where it begins, for all partitions: that
-    /// must depend neither on when it first commits nor on who gets which partition. A partition that has nothing
-    /// stored later on was added since, and is read from its oldest event.
-    fn begin_group(&self) -> Result<(), Ended> {
+    /// must depend neither on when it first commits nor on who gets which partition. The member that has the first
+    /// partition does it and the others wait for it: two of them would undo each other's first commits. A partition that
+    /// has nothing stored later on was added since, and is read from its oldest event.
+    fn begin_group(&self, given: &[Partition]) -> Result<(), Ended> {
         for (at, settings) in self.plan.sources.iter().enumerate().filter(|(_, s)| s.start != Start::Earliest) {
             let count = self.topology.cohort_of(at).map_or(0, |cohort| self.topology.cohorts[cohort].partitions);
             let number = |number| Partition { topic: settings.topic.clone(), number };
             let all: Vec<Partition> = (0..i32::try_from(count).unwrap_or(i32::MAX)).map(number).collect();
-            if self.source.committed(&all, BROKER_TIMEOUT)?.iter().any(Option::is_some) {
+            let is_mine = |partition: &Partition| given.contains(partition);
+            if !all.iter().any(is_mine) || self.source.committed(&all, BROKER_TIMEOUT)?.iter().any(Option::is_some) {
                 continue;
+            }
+            if !all.first().is_some_and(is_mine) {
+                let topic = &settings.topic;
+                return Err(Ended::Rebuild(format!("another copy has to say where the group begins in `{topic}`")));
             }
             let mut begin = Vec::with_capacity(all.len());
             for partition in &all {

@@ -26,6 +26,9 @@ use crate::telemetry::Metrics;
 /// Without this the client waits a second whenever its queue is full; a smaller queue then costs nothing.
 pub(super) const QUEUE_BACKOFF: (&str, &str) = ("fetch.queue.backoff.ms", "5");
 
+/// So long the partitions of a copy that crashed are read by nobody, also if it is started again at once.
+const SESSION_TIMEOUT: (&str, &str) = ("session.timeout.ms", "10000");
+
 /// A partition of a topic.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Partition {
@@ -111,7 +114,8 @@ impl KafkaSource {
             // awaited.
             .set("isolation.level", "read_committed")
             .set("statistics.interval.ms", "1000");
-        crate::kafka::set_defaults(&mut config, &[QUEUE_BACKOFF, ("queued.min.messages", "10000")]);
+        let defaults = [QUEUE_BACKOFF, ("queued.min.messages", "10000"), SESSION_TIMEOUT];
+        crate::kafka::set_defaults(&mut config, &defaults);
         let consumer = config.create_with_context(ConsumerEvents::new(metrics))?;
         Ok(KafkaSource { consumer })
     }
@@ -233,9 +237,12 @@ impl KafkaSource {
 }
 
 impl Drop for KafkaSource {
-    /// The client waits for its last rebalance to be answered.
+    /// The client waits until its last rebalance is answered, also one that was noted and that nobody handles any more.
     fn drop(&mut self) {
         self.consumer.context().closing.store(true, Ordering::Relaxed);
+        if let Err(error) = self.consumer.unassign() {
+            tracing::debug!(%error, "unassign while closing");
+        }
     }
 }
 

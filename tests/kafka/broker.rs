@@ -64,6 +64,16 @@ impl Broker {
         for topic in created {
             topic.expect("the topic is new");
         }
+        // The broker says so before it answers everybody's questions about it.
+        let until = Instant::now() + GUARD;
+        let count = || {
+            let metadata = admin.inner().fetch_metadata(Some(topic), Duration::from_secs(10));
+            metadata.expect("the broker answers").topics()[0].partitions().len()
+        };
+        while count() == 0 {
+            assert!(Instant::now() < until, "the topic {topic} never came to be");
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     /// Writes records of (partition, key, payload) and waits until they are stored.

@@ -109,10 +109,21 @@ impl Daemon {
     /// SIGTERM, and what comes of it.
     pub(super) fn terminate(&mut self) -> (ExitStatus, Duration) {
         let began = Instant::now();
-        let pid = self.child.id().to_string();
-        let sent = Command::new("kill").args(["-TERM", &pid]).status().expect("kill runs");
-        assert!(sent.success(), "the process is there");
+        self.signal("-TERM");
         (self.wait(), began.elapsed())
+    }
+
+    /// SIGSTOP, and SIGCONT after a while.
+    pub(super) fn freeze(&self, time: Duration) {
+        self.signal("-STOP");
+        std::thread::sleep(time);
+        self.signal("-CONT");
+    }
+
+    fn signal(&self, signal: &str) {
+        let pid = self.child.id().to_string();
+        let sent = Command::new("kill").args([signal, &pid]).status().expect("kill runs");
+        assert!(sent.success(), "the process is there");
     }
 
     /// Waits until it ends by itself.

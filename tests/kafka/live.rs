@@ -106,6 +106,24 @@ fn latest_begins_with_the_next_event_also_after_a_restart() {
 
 #[test]
 #[ignore = "needs a broker: scripts/broker start"]
+fn copies_that_start_together_begin_where_the_group_begins() {
+    let broker = Broker::new();
+    let name = Broker::unique("together");
+    let topic = format!("{name}-events");
+    broker.create(&topic, 4);
+    let old: Vec<String> = (0..4).map(|user| login(&format!("old{user}"), "DE", now_ms())).collect();
+    broker.write(&topic, old.iter().zip(0..).map(|(line, partition)| (partition, None, Some(line.as_bytes()))));
+    let folder = folder(RULES, &config(&broker, &name, "start = \"latest\"", ""));
+    let mut copies = [Daemon::start(folder.path()), Daemon::start(folder.path())];
+    copies.iter_mut().for_each(Daemon::ready);
+    for partition in 0..4 {
+        let (offset, mark) = broker.committed(&name, &topic, partition).expect("it begins somewhere");
+        assert!(offset == 1 && mark.contains("\"start\":1"), "{partition}: {offset} {mark}");
+    }
+}
+
+#[test]
+#[ignore = "needs a broker: scripts/broker start"]
 fn mails_go_out_once_over_a_restart() {
     let broker = Broker::new();
     let name = Broker::unique("mail");

@@ -203,6 +203,30 @@ fn alerts_come_once_over_a_frozen_broker() {
     stage.check(daemon);
 }
 
+/// Fault matrix, rows 8 and 9: a copy sleeps for longer than its session and its transaction last, while another one
+/// takes over, and wakes up in the middle of what it did.
+#[test]
+#[ignore = "needs a broker: scripts/broker start"]
+fn alerts_come_once_over_a_copy_that_slept() {
+    let broker = Broker::new();
+    let stage = Stage::new(&broker, "slept", "\"transaction.timeout.ms\" = 4000");
+    let (mut seen, mut reader) = (0, None);
+    let other = stage.writing(|| {
+        let mut sleeper = stage.start();
+        stage.more_alerts(&mut seen, &mut reader);
+        let mut other = stage.start();
+        other.ready();
+        stage.more_alerts(&mut seen, &mut reader);
+        sleeper.freeze(Duration::from_secs(7));
+        // Woken up it goes on, or begins anew: nobody else has its id.
+        stage.more_alerts(&mut seen, &mut reader);
+        sleeper.ready();
+        assert!(sleeper.terminate().0.success(), "{}", sleeper.log());
+        other
+    });
+    stage.check(other);
+}
+
 /// Fault matrix, rows 9 and 10: copies come and go, while what they send is committed.
 #[test]
 #[ignore = "needs a broker: scripts/broker start"]

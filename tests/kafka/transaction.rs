@@ -1,4 +1,5 @@
-//! The outbox in transactions, without a daemon: what an abort and a newer producer leave to be seen.
+//! The outbox in transactions and its consumer, without a daemon: what an abort and a newer producer leave to be seen, and
+//! how a member of the group ends.
 
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
@@ -114,4 +115,28 @@ fn a_newer_producer_shuts_the_older_one_out() {
     send(&newer, &alerts, &["of the newer one"]).expect("it is taken");
     newer.commit([(&partition, 2, "")], &source, || false).expect("it is committed");
     assert_eq!(texts(&broker, &alerts, "read_committed", 1), ["of the newer one"]);
+}
+
+/// Fault matrix, row 10: a session that ends in the middle of a rebalance. The client used to wait for ever for its answer.
+#[test]
+#[ignore = "needs a broker: scripts/broker start"]
+fn a_member_that_is_asked_for_its_partitions_can_end() {
+    let broker = Broker::new();
+    let name = Broker::unique("ends");
+    broker.create(&name, 1);
+    let settings = settings(&broker);
+    let (leaves, _) = member(&settings, &name, &name);
+    let joins = KafkaSource::new(&settings, &name, Metrics::default()).expect("a consumer");
+    joins.subscribe(&[&name]).expect("it can");
+    let until = Instant::now() + GUARD;
+    while !leaves.notices().iter().any(|notice| matches!(notice, Notice::Revoked(_))) {
+        assert!(Instant::now() < until, "nobody asked for the partition");
+        drop(joins.poll(Duration::from_millis(50)));
+        drop(leaves.poll(Duration::from_millis(50)));
+    }
+    leaves.close();
+    while !joins.notices().iter().any(|notice| matches!(notice, Notice::Assigned(given) if given.len() == 1)) {
+        assert!(Instant::now() < until, "the partition was not handed over");
+        drop(joins.poll(Duration::from_millis(50)));
+    }
 }

@@ -20,6 +20,8 @@ use crate::telemetry::{CommitFailed, Committed, TransactionAborted};
 const COMMIT_ALERTS: u64 = 2_000;
 /// The longest that a transaction is waited for: the daemon must not be deaf for half a minute.
 const COMMIT_MAX: Duration = Duration::from_secs(25);
+/// How long an abort may take: a daemon that stops has waited for a commit before.
+const ABORT_MAX: Duration = Duration::from_secs(1);
 const BEAT: Duration = Duration::from_secs(2);
 
 impl Session<'_> {
@@ -52,7 +54,7 @@ impl Session<'_> {
     pub(super) fn abandon(&self, ended: &Ended) {
         let Some(outbox) = self.outputs.transactions().filter(|outbox| outbox.is_open()) else { return };
         TransactionAborted { reason: &ended.reason() }.emit(&self.plan.metrics);
-        if let Err(error) = outbox.abort(LAST_DRAIN) {
+        if let Err(error) = outbox.abort(ABORT_MAX) {
             tracing::debug!(%error, "the transaction is left to the next producer, or to the broker");
         }
     }
