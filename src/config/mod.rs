@@ -20,8 +20,9 @@ use std::time::Duration;
 pub use problem::{ConfigError, Problem};
 
 use crate::engine::Limits as OpenLimits;
-use crate::program::Evidence;
+use crate::program::{Evidence, Severity};
 use crate::secret::Secret;
+use crate::sink::{EmailSettings, WebhookSettings};
 
 /// What a configuration file says, checked.
 #[derive(Clone, Debug)]
@@ -214,7 +215,26 @@ pub struct SinkSettings {
     /// Its name.
     pub name: String,
     /// What it does.
-    pub email: crate::sink::EmailSettings,
+    pub kind: SinkKind,
+}
+
+/// What a sink does with alerts.
+#[derive(Clone, Debug)]
+pub enum SinkKind {
+    /// Mails them.
+    Email(EmailSettings),
+    /// Posts them.
+    Webhook(WebhookSettings),
+}
+
+impl SinkKind {
+    /// Alerts below it are left to other sinks.
+    pub fn min_severity(&self) -> Option<Severity> {
+        match self {
+            SinkKind::Email(settings) => settings.min_severity,
+            SinkKind::Webhook(settings) => settings.min_severity,
+        }
+    }
 }
 
 /// The deepest nesting that can be asked for: as far as the decoder goes.
@@ -414,6 +434,42 @@ mod tests {
             "stdout = true\n[sink.desk.email]\nserver = \"file:m\"\nfrom = \"a@b.c\"\nto = \"a@b.c\"",
         );
         assert!(problems(&text).contains("sinks of a daemon over topics read the alerts topic"), "{}", problems(&text));
+    }
+
+    #[test]
+    fn a_webhook_has_an_address_and_secrets_from_outside() {
+        let read = |fields: &str| {
+            parse(
+                Path::new("t.toml"),
+                &format!("{SMALLEST}[sink.soc.webhook]\nurl = \"https://a.example/x\"\n{fields}"),
+            )
+        };
+        let path = std::env::var("PATH").expect("there is one");
+        let all = "allow_private = true\ntimeout = \"3s\"\nmin_severity = \"high\"\nheaders = { Authorization = \
+                   \"${env:PATH}\", X-Team = \"fraud\" }";
+        let settings = read(all).expect("it is right");
+        let SinkKind::Webhook(webhook) = &settings.sinks[0].kind else { panic!("a webhook is a webhook") };
+        assert_eq!((webhook.timeout, webhook.allow_private), (Duration::from_secs(3), true));
+        assert_eq!(settings.sinks[0].kind.min_severity(), Some(Severity::High));
+        assert_eq!(webhook.headers.len(), 2);
+        assert!(!format!("{settings:?}").contains(&path), "settings can be printed");
+        for (wrong, said) in [
+            ("secret = \"whsec_hunter2\"", "t.toml:9: sink.soc.webhook.secret: a secret does not stand"),
+            ("secret = [\"${env:PATH}\"]", "secret does not begin with whsec_"),
+            ("headers = { authorization = \"hunter2\" }", "sink.soc.webhook.headers: a secret does not stand"),
+            ("headers = { host = \"b.example\" }", "\"host\", which is set by tripline"),
+            ("timeout = \"1h\"", "timeout is 3600s: use 100 ms to 2 minutes"),
+            ("ca_file = \"nowhere.pem\"", "nowhere.pem does not exist"),
+            ("min_severity = \"bad\"", "write info, low, medium, high or critical"),
+            ("secrets = \"x\"", "did you mean `secret`?"),
+            ("[sink.soc.email]\nserver = \"file:m\"\nfrom = \"a@b.c\"\nto = \"a@b.c\"", "the one thing that it does"),
+        ] {
+            let problems = read(wrong).map(|_| ()).expect_err("it is wrong").to_string();
+            assert!(problems.contains(said) && !problems.contains("hunter2"), "{said}: {problems}");
+            assert!(!problems.contains(&path), "the environment is not repeated");
+        }
+        let inside = SMALLEST.to_owned() + "[sink.soc.webhook]\nurl = \"https://127.0.0.1/\"\n";
+        assert!(problems(&inside).contains("allow_private"), "{}", problems(&inside));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Whether the daemon is well, as the detection loop last said.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -17,11 +18,14 @@ struct State {
     reasons: Vec<String>,
     /// Why a sink is not.
     sinks: Vec<String>,
+    /// Why a sink waits for a person, by its name. Detection goes on, so the daemon is ready all the same.
+    held: BTreeMap<String, String>,
 }
 
 impl Default for Health {
     fn default() -> Self {
-        let state = State { beat: Instant::now(), reasons: vec!["starting".to_owned()], sinks: Vec::new() };
+        let reasons = vec!["starting".to_owned()];
+        let state = State { beat: Instant::now(), reasons, sinks: Vec::new(), held: BTreeMap::new() };
         Health(Arc::new(Mutex::new(state)))
     }
 }
@@ -37,6 +41,20 @@ impl Health {
     /// A sink has ended.
     pub(super) fn sink_ended(&self, reason: String) {
         self.lock().sinks.push(reason);
+    }
+
+    /// A sink waits for a person, or does so no longer.
+    pub(super) fn sink_held(&self, sink: &str, reason: Option<String>) {
+        let held = &mut self.lock().held;
+        match reason {
+            Some(reason) => drop(held.insert(sink.to_owned(), reason)),
+            None => drop(held.remove(sink)),
+        }
+    }
+
+    /// What a person has to see to.
+    pub(super) fn notes(&self) -> Vec<String> {
+        self.lock().held.iter().map(|(sink, reason)| format!("sink {sink} holds its alerts: {reason}")).collect()
     }
 
     /// Why it is not alive.

@@ -4,12 +4,15 @@ use std::collections::BTreeMap;
 
 use toml::Spanned;
 
-use crate::config::raw::{RawEmail, RawSink};
+use crate::config::raw::{OneOrMany, RawEmail, RawSink, RawWebhook};
 use crate::config::resolve::Checker;
-use crate::config::{SinkSettings, values};
+use crate::config::{SinkKind, SinkSettings, values};
 use crate::program::Severity;
 use crate::secret::Secret;
-use crate::sink::EmailSettings;
+use crate::sink::{EmailSettings, WebhookSettings};
+
+/// Headers that hold a secret: their values must not stand in the file.
+const SECRET_HEADERS: [&str; 5] = ["authorization", "cookie", "x-api-key", "api-key", "x-auth-token"];
 
 impl Checker<'_> {
     /// The sinks, by name.
@@ -17,12 +20,62 @@ impl Checker<'_> {
         let mut sinks = Vec::new();
         for (name, sink) in raw {
             let at = sink.span().start;
-            match sink.into_inner().email {
-                Some(email) => sinks.push(SinkSettings { email: self.email(&name, email), name }),
-                None => self.at(at, &format!("sink.{name}"), "say what it does: [sink.NAME.email]"),
-            }
+            let kind = match sink.into_inner() {
+                RawSink { email: Some(email), webhook: None } => SinkKind::Email(self.email(&name, email)),
+                RawSink { email: None, webhook: Some(webhook) } => SinkKind::Webhook(self.webhook(&name, webhook)),
+                _ => {
+                    let message = "say the one thing that it does: [sink.NAME.email] or [sink.NAME.webhook]";
+                    self.at(at, &format!("sink.{name}"), message);
+                    continue;
+                }
+            };
+            sinks.push(SinkSettings { name, kind });
         }
         sinks
+    }
+
+    fn webhook(&mut self, name: &str, raw: Spanned<RawWebhook>) -> WebhookSettings {
+        let at = raw.span().start;
+        let field = |field: &str| format!("sink.{name}.webhook.{field}");
+        let raw = raw.into_inner();
+        let mut settings = WebhookSettings::new(self.expanded(&field("url"), &raw.url));
+        settings.insecure_plaintext = raw.insecure_plaintext.unwrap_or(false);
+        settings.allow_private = raw.allow_private.unwrap_or(false);
+        settings.secrets = raw.secret.map_or_else(Vec::new, |secrets| self.secrets(&field("secret"), secrets));
+        let header = |(header, value): (String, Spanned<String>)| {
+            let value = self.header(&field("headers"), &header, &value);
+            (header, value)
+        };
+        settings.headers = raw.headers.into_iter().map(header).collect();
+        settings.ca_file = raw.ca_file.as_ref().map(|file| self.existing(file, &field("ca_file")));
+        settings.timeout = self.duration(&field("timeout"), raw.timeout.as_ref(), settings.timeout);
+        settings.min_severity = raw.min_severity.as_ref().and_then(|text| self.severity(&field("min_severity"), text));
+        for error in settings.validate().err().unwrap_or_default() {
+            self.at(at, &format!("sink.{name}.webhook"), error.to_string());
+        }
+        settings
+    }
+
+    fn secrets(&mut self, field: &str, given: Spanned<OneOrMany>) -> Vec<Secret> {
+        let at = given.span().start;
+        let mut secrets = Vec::new();
+        for text in given.into_inner().into_vec() {
+            match values::secret(&text, &self.folder) {
+                Ok(secret) => secrets.push(secret),
+                Err(message) => self.at(at, field, message),
+            }
+        }
+        secrets
+    }
+
+    /// The value of a header. One that says who we are must not stand in the file.
+    fn header(&mut self, field: &str, name: &str, value: &Spanned<String>) -> Secret {
+        let is_secret = SECRET_HEADERS.iter().any(|secret| name.eq_ignore_ascii_case(secret));
+        let read = if is_secret { values::secret } else { values::expand };
+        read(value.get_ref(), &self.folder).unwrap_or_else(|message| {
+            self.problem(value, field, message);
+            Secret::new("-")
+        })
     }
 
     fn email(&mut self, name: &str, raw: Spanned<RawEmail>) -> EmailSettings {
