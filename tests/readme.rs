@@ -36,7 +36,7 @@ fn readme_shows_a_configuration_that_is_right() {
     let broker = settings.kafka.expect("a broker is named");
     assert_eq!(kafka::check_properties(&broker), []);
     assert!(matches!(&settings.sources, Sources::Topics(topics) if topics.len() == 1));
-    assert_eq!(settings.sinks.len(), 2);
+    assert_eq!(settings.sinks.len(), 3);
 }
 
 #[test]

@@ -36,6 +36,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "engine::Limits",
             "engine::WhenFull",
             "sink::EmailSettings",
+            "sink::FileSettings",
             "sink::WebhookSettings",
             "telemetry::check_filter",
         ],

@@ -22,7 +22,7 @@ pub use problem::{ConfigError, Problem};
 use crate::engine::Limits as OpenLimits;
 use crate::program::{Evidence, Severity};
 use crate::secret::Secret;
-use crate::sink::{EmailSettings, WebhookSettings};
+use crate::sink::{EmailSettings, FileSettings, WebhookSettings};
 
 /// What a configuration file says, checked.
 #[derive(Clone, Debug)]
@@ -225,6 +225,8 @@ pub enum SinkKind {
     Email(EmailSettings),
     /// Posts them.
     Webhook(WebhookSettings),
+    /// Writes them to a file.
+    File(FileSettings),
 }
 
 impl SinkKind {
@@ -233,6 +235,7 @@ impl SinkKind {
         match self {
             SinkKind::Email(settings) => settings.min_severity,
             SinkKind::Webhook(settings) => settings.min_severity,
+            SinkKind::File(settings) => settings.min_severity,
         }
     }
 }
@@ -470,6 +473,34 @@ mod tests {
         }
         let inside = SMALLEST.to_owned() + "[sink.soc.webhook]\nurl = \"https://127.0.0.1/\"\n";
         assert!(problems(&inside).contains("allow_private"), "{}", problems(&inside));
+    }
+
+    #[test]
+    fn a_file_of_alerts_is_set_aside_by_size_or_time() {
+        let read = |fields: &str| parse(Path::new("src/t.toml"), &format!("{SMALLEST}[sink.log.file]\n{fields}"));
+        let settings =
+            read("path = \"a.ndjson\"\nrotate = \"100MiB\"\nevery = \"1d\"\nkeep = 10").expect("it is right");
+        let SinkKind::File(file) = &settings.sinks[0].kind else { panic!("a file is a file") };
+        let day = Duration::from_hours(24);
+        let meant = FileSettings {
+            rotate: Some(100 << 20),
+            every: Some(day),
+            keep: Some(10),
+            ..FileSettings::new(Path::new("src").join("a.ndjson"))
+        };
+        assert_eq!(*file, meant);
+        for (wrong, said) in [
+            ("path = \"a\"\nrotate = \"big\"", "sink.log.file.rotate: `big` is not a size"),
+            ("path = \"a\"\nevery = \"1s\"", "every is less than a minute"),
+            ("path = \"a\"\nkeep = 3", "keep has no meaning"),
+            ("path = \"a\"\nrotate = \"1MiB\"\nkeep = 0", "keep is out of range"),
+            ("rotate = \"1MiB\"", "missing field `path`"),
+        ] {
+            let problems = read(wrong).map(|_| ()).expect_err("it is wrong").to_string();
+            assert!(problems.contains(said), "{said}: {problems}");
+        }
+        let own = SMALLEST.replace("stdout = true", "file = \"a.ndjson\"") + "[sink.log.file]\npath = \"a.ndjson\"\n";
+        assert!(problems(&own).contains("two writers"), "{}", problems(&own));
     }
 
     #[test]

@@ -89,6 +89,17 @@ pub(super) struct RawDeadLetters {
 pub(super) struct RawSink {
     pub(super) email: Option<Spanned<RawEmail>>,
     pub(super) webhook: Option<Spanned<RawWebhook>>,
+    pub(super) file: Option<Spanned<RawFileSink>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawFileSink {
+    pub(super) path: Spanned<String>,
+    pub(super) rotate: Option<Spanned<String>>,
+    pub(super) every: Option<Spanned<String>>,
+    pub(super) keep: Option<usize>,
+    pub(super) min_severity: Option<Spanned<String>>,
 }
 
 #[derive(Debug, Deserialize)]

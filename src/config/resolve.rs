@@ -16,7 +16,7 @@ use toml::Spanned;
 use crate::config::raw::{OneOrMany, RawConfig, RawHttp, RawSource, line_of};
 use crate::config::{
     AlertsTo, DeadLettersTo, EventFields, FileSource, Format, InternalTopics, KafkaSettings, Late, LogFormat,
-    LogSettings, Problem, Settings, Sources, Start, TimeSettings, TopicSource, values,
+    LogSettings, Problem, Settings, SinkKind, Sources, Start, TimeSettings, TopicSource, values,
 };
 use crate::diagnostic::closest;
 use crate::secret::Secret;
@@ -491,6 +491,21 @@ impl Checker<'_> {
         }
         if topics && !alerts_topic && !settings.sinks.is_empty() {
             say("alerts", "sinks of a daemon over topics read the alerts topic: name one");
+        }
+        let files = settings.sinks.iter().filter_map(|sink| match &sink.kind {
+            SinkKind::File(file) => Some(&file.path),
+            SinkKind::Email(_) | SinkKind::Webhook(_) => None,
+        });
+        let mut written: Vec<&PathBuf> = files.collect();
+        if let AlertsTo::File(path) = &settings.alerts {
+            written.push(path);
+        }
+        if let DeadLettersTo::File(path) = &settings.dead_letters {
+            written.push(path);
+        }
+        written.sort_unstable();
+        if let Some(twice) = written.windows(2).find(|pair| pair[0] == pair[1]) {
+            say("sink", &format!("{} would have two writers", twice[0].display()));
         }
         if let (Sources::Topics(sources), AlertsTo::Topic(alerts)) = (&settings.sources, &settings.alerts)
             && sources.iter().any(|source| source.topic == *alerts)

@@ -64,6 +64,7 @@ pub(super) fn alert_sink(sink: &SinkSettings) -> anyhow::Result<Option<AlertSink
     Ok(match &sink.kind {
         SinkKind::Email(_) => None,
         SinkKind::Webhook(webhook) => Some(AlertSink::webhook(&sink.name, webhook)?),
+        SinkKind::File(file) => Some(AlertSink::file(&sink.name, file)?),
     })
 }
 
@@ -91,7 +92,7 @@ impl Common<'_> {
                 let run = ready.run(inbox, letters, stop);
                 self.spawn(sink, async move { Ok(run.await?.undelivered) })
             }
-            (None, SinkKind::Webhook(_)) => unreachable!("only mails have a loop of their own"),
+            (None, _) => unreachable!("only mails have a loop of their own"),
         })
     }
 

@@ -7,6 +7,7 @@ use tokio::sync::watch;
 
 use crate::sink::counters::SinkStatus;
 use crate::sink::driver::{Driver, Parts, SinkSummary};
+use crate::sink::file::{AlertFile, FileSettings};
 use crate::sink::filter::Filter;
 use crate::sink::setting_error::{SettingError, joined};
 use crate::sink::webhook::{Webhook, WebhookSettings};
@@ -21,6 +22,7 @@ pub struct AlertSink {
 /// What takes the alerts further.
 enum Kind {
     Webhook(Box<Webhook>),
+    File(AlertFile),
 }
 
 /// Why a sink did not start or had to stop.
@@ -54,6 +56,15 @@ impl AlertSink {
         Ok(AlertSink::new(filter, Kind::Webhook(Box::new(webhook))))
     }
 
+    /// A sink that writes alerts to a file. Checks the settings; opens nothing yet.
+    pub fn file(name: impl Into<String>, settings: &FileSettings) -> Result<AlertSink, SinkError> {
+        let name = name.into();
+        let file = AlertFile::new(settings);
+        let file = file.map_err(|errors| SinkError::Settings { sink: name.clone(), errors })?;
+        let filter = Filter { sink: name, min_severity: settings.min_severity };
+        Ok(AlertSink::new(filter, Kind::File(file)))
+    }
+
     fn new(filter: Filter, carrier: Kind) -> AlertSink {
         // Jitter must differ between processes; nothing else depends on it.
         let seed = std::hash::RandomState::new().hash_one(&filter.sink);
@@ -78,6 +89,7 @@ impl AlertSink {
     pub async fn probe(&mut self) -> Result<String, String> {
         match &mut self.carrier {
             Kind::Webhook(webhook) => webhook.probe().await,
+            Kind::File(file) => file.probe(),
         }
     }
 
@@ -91,6 +103,7 @@ impl AlertSink {
     ) -> Result<SinkSummary, SinkError> {
         match self.carrier {
             Kind::Webhook(webhook) => Driver::new(self.parts, *webhook, inbox, dead_letter, shutdown).run().await,
+            Kind::File(file) => Driver::new(self.parts, file, inbox, dead_letter, shutdown).run().await,
         }
     }
 }

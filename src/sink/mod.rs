@@ -3,7 +3,7 @@
 //!
 //! - an [`AlertInbox`] hands out alert records and is told how far they are delivered;
 //! - `email` mails them, some of them gathered into digests;
-//! - `alert_sink` hands them on as they are, by the loop in `driver`, to a `carrier`: `webhook`;
+//! - `alert_sink` hands them on as they are, by the loop in `driver`, to a `carrier`: `webhook`, `file`;
 //! - what can never be delivered goes to a [`DeadLetter`];
 //! - `filter` which alerts a sink takes, `seen` which it had before, `ledger` how far the inbox may be acknowledged;
 //! - `gate`, `retry` whether and when the receiver is tried again, `stop` when to end, `counters` what happened;
@@ -17,6 +17,7 @@ mod carrier;
 mod counters;
 mod driver;
 mod email;
+mod file;
 mod filter;
 mod gate;
 pub mod kafka;
@@ -34,6 +35,7 @@ pub use alert_sink::{AlertSink, SinkError};
 pub use counters::{SinkCounters, SinkFigures, SinkStatus};
 pub use driver::SinkSummary;
 pub use email::{EmailCounters, EmailFigures, EmailSettings, EmailSink, EmailSinkError, EmailSummary};
+pub use file::FileSettings;
 pub use retry::{Backoff, Random};
 pub use setting_error::SettingError;
 pub use webhook::WebhookSettings;

@@ -15,6 +15,11 @@ pub(super) struct Seen {
 }
 
 impl Seen {
+    /// Whether an id is known.
+    pub(super) fn contains(&self, alert_id: &str) -> bool {
+        self.ids.contains(&fingerprint(alert_id))
+    }
+
     /// Remembers an id; false where it is known.
     pub(super) fn insert(&mut self, alert_id: &str) -> bool {
         let id = fingerprint(alert_id);

@@ -1,6 +1,6 @@
 //! Sinks against real conversations.
 
 mod email;
-mod http_server;
+pub(crate) mod http_server;
 mod smtp_server;
 mod webhook;

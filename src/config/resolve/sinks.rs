@@ -1,15 +1,16 @@
 //! Who reads the alerts: the tables `[sink.NAME]`.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use toml::Spanned;
 
-use crate::config::raw::{OneOrMany, RawEmail, RawSink, RawWebhook};
+use crate::config::raw::{OneOrMany, RawEmail, RawFileSink, RawSink, RawWebhook};
 use crate::config::resolve::Checker;
 use crate::config::{SinkKind, SinkSettings, values};
 use crate::program::Severity;
 use crate::secret::Secret;
-use crate::sink::{EmailSettings, WebhookSettings};
+use crate::sink::{EmailSettings, FileSettings, WebhookSettings};
 
 /// Headers that hold a secret: their values must not stand in the file.
 const SECRET_HEADERS: [&str; 5] = ["authorization", "cookie", "x-api-key", "api-key", "x-auth-token"];
@@ -20,18 +21,41 @@ impl Checker<'_> {
         let mut sinks = Vec::new();
         for (name, sink) in raw {
             let at = sink.span().start;
-            let kind = match sink.into_inner() {
-                RawSink { email: Some(email), webhook: None } => SinkKind::Email(self.email(&name, email)),
-                RawSink { email: None, webhook: Some(webhook) } => SinkKind::Webhook(self.webhook(&name, webhook)),
+            let RawSink { email, webhook, file } = sink.into_inner();
+            let mut kinds = Vec::new();
+            kinds.extend(email.map(|raw| SinkKind::Email(self.email(&name, raw))));
+            kinds.extend(webhook.map(|raw| SinkKind::Webhook(self.webhook(&name, raw))));
+            kinds.extend(file.map(|raw| SinkKind::File(self.file_sink(&name, raw))));
+            match (kinds.pop(), kinds.is_empty()) {
+                (Some(kind), true) => sinks.push(SinkSettings { name, kind }),
                 _ => {
-                    let message = "say the one thing that it does: [sink.NAME.email] or [sink.NAME.webhook]";
+                    let message = "say the one thing that it does: [sink.NAME.email], webhook or file";
                     self.at(at, &format!("sink.{name}"), message);
-                    continue;
                 }
-            };
-            sinks.push(SinkSettings { name, kind });
+            }
         }
         sinks
+    }
+
+    fn file_sink(&mut self, name: &str, raw: Spanned<RawFileSink>) -> FileSettings {
+        let at = raw.span().start;
+        let field = |field: &str| format!("sink.{name}.file.{field}");
+        let raw = raw.into_inner();
+        let mut settings = FileSettings::new(self.folder.join(raw.path.get_ref()));
+        settings.rotate = raw.rotate.as_ref().map(|size| {
+            let bytes = values::bytes(size.get_ref()).map(|bytes| bytes as u64);
+            bytes.unwrap_or_else(|message| {
+                self.problem(size, &field("rotate"), message);
+                u64::MAX
+            })
+        });
+        settings.every = raw.every.as_ref().map(|every| self.duration(&field("every"), Some(every), Duration::MAX));
+        settings.keep = raw.keep;
+        settings.min_severity = raw.min_severity.as_ref().and_then(|text| self.severity(&field("min_severity"), text));
+        for error in settings.validate().err().unwrap_or_default() {
+            self.at(at, &format!("sink.{name}.file"), error.to_string());
+        }
+        settings
     }
 
     fn webhook(&mut self, name: &str, raw: Spanned<RawWebhook>) -> WebhookSettings {
