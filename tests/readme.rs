@@ -36,7 +36,7 @@ fn readme_shows_a_configuration_that_is_right() {
     let broker = settings.kafka.expect("a broker is named");
     assert_eq!(kafka::check_properties(&broker), []);
     assert!(matches!(&settings.sources, Sources::Topics(topics) if topics.len() == 1));
-    assert_eq!(settings.sinks.len(), 3);
+    assert_eq!(settings.sinks.len(), 4);
 }
 
 #[test]
@@ -47,7 +47,8 @@ fn the_manual_shows_sinks_that_are_right() {
     std::fs::write(folder.path().join("ca.pem"), "").expect("it is written");
     std::fs::write(folder.path().join("secret"), "whsec_dHJpcGxpbmUtdGVzdC1zZWNyZXQtb2YtMzItYnl0ZXM=\n")
         .expect("so too");
-    let daemon = "name = \"t\"\nrules = [\".\"]\n[kafka]\nbrokers = \"a:1\"\n[[source]]\ntopic = \"e\"\n[alerts]\ntopic = \"x\"\n";
+    let daemon = "name = \"t\"\nrules = [\".\"]\n[kafka]\nbrokers = \"a:1\"\n[[source]]\ntopic = \"e\"\n[alerts]\n\
+                  topic = \"x\"\n";
     let blocks: Vec<&str> =
         page.split("\n```toml\n").skip(1).map(|rest| rest.split("\n```").next().unwrap_or("")).collect();
     assert!(!blocks.is_empty());

@@ -37,6 +37,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "engine::WhenFull",
             "sink::EmailSettings",
             "sink::FileSettings",
+            "sink::TopicSettings",
             "sink::WebhookSettings",
             "telemetry::check_filter",
         ],

@@ -22,7 +22,7 @@ pub use problem::{ConfigError, Problem};
 use crate::engine::Limits as OpenLimits;
 use crate::program::{Evidence, Severity};
 use crate::secret::Secret;
-use crate::sink::{EmailSettings, FileSettings, WebhookSettings};
+use crate::sink::{EmailSettings, FileSettings, TopicSettings, WebhookSettings};
 
 /// What a configuration file says, checked.
 #[derive(Clone, Debug)]
@@ -66,6 +66,18 @@ pub struct KafkaSettings {
     pub replication: Option<i32>,
     /// The longest time between two commits.
     pub commit_interval: Duration,
+}
+
+impl Default for KafkaSettings {
+    /// No properties yet, and a commit every 100 ms.
+    fn default() -> Self {
+        KafkaSettings {
+            properties: Vec::new(),
+            internal_topics: InternalTopics::Create,
+            replication: None,
+            commit_interval: Duration::from_millis(100),
+        }
+    }
 }
 
 impl KafkaSettings {
@@ -227,6 +239,8 @@ pub enum SinkKind {
     Webhook(WebhookSettings),
     /// Writes them to a file.
     File(FileSettings),
+    /// Writes them to another topic.
+    Topic(TopicSettings),
 }
 
 impl SinkKind {
@@ -236,6 +250,7 @@ impl SinkKind {
             SinkKind::Email(settings) => settings.min_severity,
             SinkKind::Webhook(settings) => settings.min_severity,
             SinkKind::File(settings) => settings.min_severity,
+            SinkKind::Topic(settings) => settings.min_severity,
         }
     }
 }
@@ -501,6 +516,42 @@ mod tests {
         }
         let own = SMALLEST.replace("stdout = true", "file = \"a.ndjson\"") + "[sink.log.file]\npath = \"a.ndjson\"\n";
         assert!(problems(&own).contains("two writers"), "{}", problems(&own));
+    }
+
+    #[test]
+    fn a_topic_of_alerts_is_of_this_broker_or_of_another_one() {
+        let topic = |fields: &str| {
+            let text = TOPIC.replace("[[source]]", "\"linger.ms\" = 7\n\"ssl.ca.location\" = \"ca\"\n[[source]]");
+            let text = format!("{text}[sink.copy.kafka]\n{fields}");
+            let settings = parse(Path::new("t.toml"), &text).map_err(|error| error.to_string())?;
+            let SinkKind::Topic(topic) = &settings.sinks[0].kind else { panic!("a topic is a topic") };
+            Ok::<_, String>(topic.clone())
+        };
+        let properties = |topic: TopicSettings| {
+            let shown = topic.kafka.properties.iter().map(|(name, value)| format!("{name}={}", value.expose()));
+            shown.collect::<Vec<_>>().join(" ")
+        };
+        let same = topic("topic = \"y\"\nmin_severity = \"high\"\n\"linger.ms\" = 9").expect("it is right");
+        assert_eq!((same.topic.as_str(), same.min_severity), ("y", Some(Severity::High)));
+        assert_eq!(properties(same), "bootstrap.servers=a:1 ssl.ca.location=ca linger.ms=9");
+        let other = topic("topic = \"x\"\nbrokers = \"b:2\"\n\"security.protocol\" = \"SSL\"").expect("it is right");
+        assert_eq!(properties(other), "bootstrap.servers=b:2 security.protocol=SSL");
+        for (wrong, said) in [
+            ("topic = \"x\"", "would come back to it"),
+            ("topic = \"e\"", "would come back to it"),
+            ("topic = \"t.dead-letters\"", "would come back to it"),
+            ("topic = \"a b\"", "sink.copy.kafka.topic: `a b` is no topic name"),
+            ("topic = 7", "sink.copy.kafka.topic: write a text"),
+            ("brokers = \"b:2\"", "sink.copy.kafka.topic: name the topic"),
+            ("topic = \"y\"\n\"acks\" = 1", "sink.copy.kafka.\"acks\": this property is set by tripline"),
+            ("topic = \"y\"\nbrokrs = \"b:2\"", "did you mean `brokers`?"),
+            ("topic = \"y\"\n\"sasl.password\" = \"hunter2\"", "a secret does not stand"),
+        ] {
+            let problems = topic(wrong).map(|_| ()).expect_err("it is wrong");
+            assert!(problems.contains(said) && !problems.contains("hunter2"), "{said}: {problems}");
+        }
+        let nowhere = SMALLEST.to_owned() + "[sink.copy.kafka]\ntopic = \"y\"\n";
+        assert!(problems(&nowhere).contains("name at least one broker"), "{}", problems(&nowhere));
     }
 
     #[test]

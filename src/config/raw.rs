@@ -90,6 +90,7 @@ pub(super) struct RawSink {
     pub(super) email: Option<Spanned<RawEmail>>,
     pub(super) webhook: Option<Spanned<RawWebhook>>,
     pub(super) file: Option<Spanned<RawFileSink>>,
+    pub(super) kafka: Option<Spanned<BTreeMap<String, Spanned<toml::Value>>>>,
 }
 
 #[derive(Debug, Deserialize)]

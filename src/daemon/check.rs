@@ -55,7 +55,7 @@ pub fn check(settings: &Settings, program: &Program) -> Report {
     report.good(format!("configuration {}", settings.path.display()));
     report.good(format!("{} rules over {} event types", program.rules.len(), program.schema.types.len()));
     for sink in &settings.sinks {
-        check_sink(&mut report, sink);
+        check_sink(&mut report, settings, sink);
     }
     check_file_tables(&mut report, program);
     match (&settings.sources, &settings.kafka) {
@@ -77,9 +77,9 @@ pub fn check(settings: &Settings, program: &Program) -> Report {
 }
 
 /// A sink's receiver is reached, but handed nothing. Mail servers are not: many take a visit without a mail for abuse.
-fn check_sink(report: &mut Report, sink: &SinkSettings) {
+fn check_sink(report: &mut Report, settings: &Settings, sink: &SinkSettings) {
     let name = &sink.name;
-    let probed = match alert_sink(sink) {
+    let probed = match alert_sink(settings, sink, &Metrics::default()) {
         Ok(None) => Ok("settings are complete (no mail was sent)".to_owned()),
         Ok(Some(mut sink)) => match tokio::runtime::Builder::new_current_thread().enable_all().build() {
             Ok(runtime) => runtime.block_on(sink.probe()),

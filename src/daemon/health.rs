@@ -74,3 +74,21 @@ impl Health {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sink_that_waits_for_a_person_is_told_and_does_not_make_the_daemon_unready() {
+        let health = Health::default();
+        health.beat(Vec::new());
+        health.sink_held("soc", Some("it answers 401".to_owned()));
+        assert_eq!(
+            (health.not_ready(), health.notes()),
+            (vec![], vec!["sink soc holds its alerts: it answers 401".to_owned()])
+        );
+        health.sink_held("soc", None);
+        assert_eq!(health.notes(), [""; 0]);
+    }
+}

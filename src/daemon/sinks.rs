@@ -60,11 +60,19 @@ pub(super) fn start(
 }
 
 /// A sink of the configuration that hands alerts on as they are; none for mails.
-pub(super) fn alert_sink(sink: &SinkSettings) -> anyhow::Result<Option<AlertSink>> {
+pub(super) fn alert_sink(
+    settings: &Settings,
+    sink: &SinkSettings,
+    metrics: &Metrics,
+) -> anyhow::Result<Option<AlertSink>> {
     Ok(match &sink.kind {
         SinkKind::Email(_) => None,
         SinkKind::Webhook(webhook) => Some(AlertSink::webhook(&sink.name, webhook)?),
         SinkKind::File(file) => Some(AlertSink::file(&sink.name, file)?),
+        SinkKind::Topic(topic) => {
+            let client = format!("{}.sink.{}", settings.name, sink.name);
+            Some(AlertSink::topic(&sink.name, topic, &client, metrics.clone()))
+        }
     })
 }
 
@@ -74,7 +82,7 @@ impl Common<'_> {
         sink: &SinkSettings,
         channels: &mut Vec<mpsc::Sender<Delivery>>,
     ) -> anyhow::Result<JoinHandle<anyhow::Result<u64>>> {
-        let ready = alert_sink(sink)?;
+        let ready = alert_sink(self.settings, sink, self.metrics)?;
         let letters = Letters::open(self.settings, sink, self.metrics)?;
         let inbox = self.inbox(sink, channels)?;
         let stop = self.shutdown.watch();

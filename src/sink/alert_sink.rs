@@ -10,8 +10,10 @@ use crate::sink::driver::{Driver, Parts, SinkSummary};
 use crate::sink::file::{AlertFile, FileSettings};
 use crate::sink::filter::Filter;
 use crate::sink::setting_error::{SettingError, joined};
+use crate::sink::topic::{AlertTopic, TopicSettings};
 use crate::sink::webhook::{Webhook, WebhookSettings};
 use crate::sink::{AlertInbox, Backoff, DeadAlert, DeadLetter, Random};
+use crate::telemetry::Metrics;
 
 /// A sink, ready to run.
 pub struct AlertSink {
@@ -23,6 +25,7 @@ pub struct AlertSink {
 enum Kind {
     Webhook(Box<Webhook>),
     File(AlertFile),
+    Topic(Box<AlertTopic>),
 }
 
 /// Why a sink did not start or had to stop.
@@ -65,6 +68,12 @@ impl AlertSink {
         Ok(AlertSink::new(filter, Kind::File(file)))
     }
 
+    /// A sink that writes alerts to a topic, known to the broker as `client`. Connects to nothing yet.
+    pub fn topic(name: impl Into<String>, settings: &TopicSettings, client: &str, metrics: Metrics) -> AlertSink {
+        let filter = Filter { sink: name.into(), min_severity: settings.min_severity };
+        AlertSink::new(filter, Kind::Topic(Box::new(AlertTopic::new(settings, client, metrics))))
+    }
+
     fn new(filter: Filter, carrier: Kind) -> AlertSink {
         // Jitter must differ between processes; nothing else depends on it.
         let seed = std::hash::RandomState::new().hash_one(&filter.sink);
@@ -90,6 +99,7 @@ impl AlertSink {
         match &mut self.carrier {
             Kind::Webhook(webhook) => webhook.probe().await,
             Kind::File(file) => file.probe(),
+            Kind::Topic(topic) => topic.probe().await,
         }
     }
 
@@ -104,6 +114,7 @@ impl AlertSink {
         match self.carrier {
             Kind::Webhook(webhook) => Driver::new(self.parts, *webhook, inbox, dead_letter, shutdown).run().await,
             Kind::File(file) => Driver::new(self.parts, file, inbox, dead_letter, shutdown).run().await,
+            Kind::Topic(topic) => Driver::new(self.parts, *topic, inbox, dead_letter, shutdown).run().await,
         }
     }
 }

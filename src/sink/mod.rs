@@ -3,7 +3,8 @@
 //!
 //! - an [`AlertInbox`] hands out alert records and is told how far they are delivered;
 //! - `email` mails them, some of them gathered into digests;
-//! - `alert_sink` hands them on as they are, by the loop in `driver`, to a `carrier`: `webhook`, `file`;
+//! - `alert_sink` hands them on as they are, by the loop in `driver`, to a `carrier`: `webhook`, `file`,
+//!   `topic`;
 //! - what can never be delivered goes to a [`DeadLetter`];
 //! - `filter` which alerts a sink takes, `seen` which it had before, `ledger` how far the inbox may be acknowledged;
 //! - `gate`, `retry` whether and when the receiver is tried again, `stop` when to end, `counters` what happened;
@@ -26,6 +27,7 @@ mod retry;
 mod seen;
 mod setting_error;
 mod stop;
+mod topic;
 mod webhook;
 
 #[cfg(test)]
@@ -38,6 +40,7 @@ pub use email::{EmailCounters, EmailFigures, EmailSettings, EmailSink, EmailSink
 pub use file::FileSettings;
 pub use retry::{Backoff, Random};
 pub use setting_error::SettingError;
+pub use topic::TopicSettings;
 pub use webhook::WebhookSettings;
 
 use std::error::Error;

@@ -7,29 +7,37 @@ use toml::Spanned;
 
 use crate::config::raw::{OneOrMany, RawEmail, RawFileSink, RawSink, RawWebhook};
 use crate::config::resolve::Checker;
-use crate::config::{SinkKind, SinkSettings, values};
+use crate::config::{KafkaSettings, SinkKind, SinkSettings, values};
 use crate::program::Severity;
 use crate::secret::Secret;
-use crate::sink::{EmailSettings, FileSettings, WebhookSettings};
+use crate::sink::{EmailSettings, FileSettings, TopicSettings, WebhookSettings};
+
+/// Fields of `[sink.NAME.kafka]` that are ours; every other one is a librdkafka property.
+const TOPIC_FIELDS: [&str; 3] = ["topic", "brokers", "min_severity"];
 
 /// Headers that hold a secret: their values must not stand in the file.
 const SECRET_HEADERS: [&str; 5] = ["authorization", "cookie", "x-api-key", "api-key", "x-auth-token"];
 
 impl Checker<'_> {
     /// The sinks, by name.
-    pub(super) fn sinks(&mut self, raw: BTreeMap<String, Spanned<RawSink>>) -> Vec<SinkSettings> {
+    pub(super) fn sinks(
+        &mut self,
+        raw: BTreeMap<String, Spanned<RawSink>>,
+        daemon: Option<&KafkaSettings>,
+    ) -> Vec<SinkSettings> {
         let mut sinks = Vec::new();
         for (name, sink) in raw {
             let at = sink.span().start;
-            let RawSink { email, webhook, file } = sink.into_inner();
+            let RawSink { email, webhook, file, kafka } = sink.into_inner();
             let mut kinds = Vec::new();
             kinds.extend(email.map(|raw| SinkKind::Email(self.email(&name, raw))));
             kinds.extend(webhook.map(|raw| SinkKind::Webhook(self.webhook(&name, raw))));
             kinds.extend(file.map(|raw| SinkKind::File(self.file_sink(&name, raw))));
+            kinds.extend(kafka.map(|raw| SinkKind::Topic(self.topic_sink(&name, raw, daemon))));
             match (kinds.pop(), kinds.is_empty()) {
                 (Some(kind), true) => sinks.push(SinkSettings { name, kind }),
                 _ => {
-                    let message = "say the one thing that it does: [sink.NAME.email], webhook or file";
+                    let message = "say the one thing that it does: [sink.NAME.email], webhook, file or kafka";
                     self.at(at, &format!("sink.{name}"), message);
                 }
             }
@@ -56,6 +64,61 @@ impl Checker<'_> {
             self.at(at, &format!("sink.{name}.file"), error.to_string());
         }
         settings
+    }
+
+    /// A topic of the daemon's own broker has its properties; one of another broker has none of them, logins least of all.
+    fn topic_sink(
+        &mut self,
+        name: &str,
+        raw: Spanned<BTreeMap<String, Spanned<toml::Value>>>,
+        daemon: Option<&KafkaSettings>,
+    ) -> TopicSettings {
+        let at = raw.span().start;
+        let table = format!("sink.{name}.kafka");
+        let mut raw = raw.into_inner();
+        let [topic, brokers, least] = TOPIC_FIELDS.map(|field| raw.remove(field));
+        let mut kafka = match (&brokers, daemon) {
+            (None, Some(daemon)) => daemon.clone(),
+            _ => KafkaSettings::default(),
+        };
+        match brokers {
+            Some(brokers) => {
+                let brokers = self.property(&table, "brokers", &brokers);
+                kafka.properties.push(("bootstrap.servers".to_owned(), brokers));
+            }
+            None if daemon.is_none() => {
+                self.at(at, &format!("{table}.brokers"), "name at least one broker: brokers = \"host:9092\"");
+            }
+            None => {}
+        }
+        for (property, value) in raw {
+            let value = self.librdkafka(&table, &TOPIC_FIELDS, &property, &value);
+            kafka.properties.retain(|(known, _)| *known != property);
+            kafka.properties.push((property, value));
+        }
+        let field = format!("{table}.topic");
+        let topic = match topic {
+            Some(topic) => self.text(&field, &topic),
+            None => {
+                self.at(at, &field, "name the topic: topic = \"alerts-copy\"");
+                None
+            }
+        };
+        if let Some(topic) = &topic {
+            self.topic_name(topic, &field);
+        }
+        let field = format!("{table}.min_severity");
+        let least = least.and_then(|least| self.text(&field, &least));
+        let min_severity = least.and_then(|least| self.severity(&field, &least));
+        TopicSettings { kafka, topic: topic.map_or_else(String::new, Spanned::into_inner), min_severity }
+    }
+
+    fn text(&mut self, field: &str, value: &Spanned<toml::Value>) -> Option<Spanned<String>> {
+        let text = value.get_ref().as_str().map(|text| Spanned::new(value.span(), text.to_owned()));
+        if text.is_none() {
+            self.problem(value, field, "write a text");
+        }
+        text
     }
 
     fn webhook(&mut self, name: &str, raw: Spanned<RawWebhook>) -> WebhookSettings {

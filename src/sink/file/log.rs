@@ -4,8 +4,9 @@
 //! last good one ended. After a failed sync nobody knows what the disk holds: that file is set aside and a new one begun.
 
 use std::collections::HashSet;
-use std::fs::{File, TryLockError};
+use std::fs::{File, Metadata, TryLockError};
 use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::sink::file::series::Series;
@@ -50,6 +51,8 @@ impl Disk for File {
 }
 
 type Opened = Box<dyn Fn(File) -> Box<dyn Disk> + Send>;
+/// Device and number of a file: the same name may stand for another file later.
+type Identity = (u64, u64);
 type Clock = Box<dyn Fn() -> SystemTime + Send>;
 
 /// A line to write.
@@ -64,7 +67,9 @@ pub(super) struct Log {
     settings: FileSettings,
     series: Series,
     disk: Option<Box<dyn Disk>>,
-    /// How long the file is, as far as it is good.
+    /// Which file is, or was last, open. None where the next one is new to us.
+    identity: Option<Identity>,
+    /// How long it is, as far as it is good.
     length: u64,
     /// When it was last written to.
     written_at: SystemTime,
@@ -84,8 +89,18 @@ impl Log {
 
     pub(super) fn with(settings: FileSettings, opened: Opened, clock: Clock) -> Log {
         let series = Series::new(settings.path.clone());
-        let (length, written_at) = (0, UNIX_EPOCH);
-        Log { settings, series, disk: None, length, written_at, found: None, done: HashSet::new(), opened, clock }
+        Log {
+            settings,
+            series,
+            disk: None,
+            identity: None,
+            length: 0,
+            written_at: UNIX_EPOCH,
+            found: None,
+            done: HashSet::new(),
+            opened,
+            clock,
+        }
     }
 
     /// Writes what is not in the files yet, and says how many were. After an error nothing is lost by asking again.
@@ -135,8 +150,10 @@ impl Log {
         }
         if let Err(error) = disk.sync() {
             let cut = disk.cut(self.length);
-            tracing::error!(path = %self.series.path().display(), %error, cut = cut.is_ok(), "a file of alerts cannot be \
-                trusted after a failed sync: it is set aside and a new one begun");
+            tracing::error!(
+                path = %self.series.path().display(), %error, cut = cut.is_ok(),
+                "a file of alerts cannot be trusted after a failed sync: it is set aside and a new one begun"
+            );
             self.rotate()?;
             return Err(self.failed("cannot sync", error));
         }
@@ -157,14 +174,20 @@ impl Log {
         {
             tracing::warn!(path = %self.series.path().display(), %error, "old files of alerts cannot be removed");
         }
-        self.length = 0;
+        self.identity = None;
         self.open()
     }
 
     /// Opens the file where it is not; the first time with a look at what is in it.
     fn open(&mut self) -> Result<(), LogError> {
         if self.disk.is_some() {
-            return Ok(());
+            let here = std::fs::metadata(self.series.path()).map(|metadata| identity(&metadata));
+            if here.is_ok_and(|here| self.identity == Some(here)) {
+                return Ok(());
+            }
+            let path = self.series.path().display();
+            tracing::warn!(%path, "the file of alerts was moved or removed: it is begun anew");
+            self.disk = None;
         }
         std::fs::create_dir_all(self.series.folder())
             .map_err(|error| self.failed("cannot make the folder of", error))?;
@@ -182,7 +205,7 @@ impl Log {
     /// Cuts off what is not whole. The outer error is of the disk, the inner one of what stands there.
     fn mend(&mut self, mut file: File) -> io::Result<Result<(), LogError>> {
         let metadata = file.metadata()?;
-        let good = if self.found.is_some() {
+        let good = if self.identity == Some(identity(&metadata)) {
             metadata.len().min(self.length)
         } else {
             let tail = match Tail::read(&mut file, TAIL_BYTES_MAX) {
@@ -190,7 +213,9 @@ impl Log {
                 Err(source) => return Ok(Err(LogError::Tail { path: self.shown(), source })),
             };
             let whole = tail.whole;
-            self.found = Some(self.look_back(tail)?);
+            if self.found.is_none() {
+                self.found = Some(self.look_back(tail)?);
+            }
             self.written_at = metadata.modified()?;
             whole
         };
@@ -202,6 +227,7 @@ impl Log {
         // What a crashed process wrote may be in memory only, and its ids are about to be relied on.
         file.sync_all()?;
         self.length = good;
+        self.identity = Some(identity(&metadata));
         self.disk = Some((self.opened)(file));
         Ok(Ok(()))
     }
@@ -239,6 +265,10 @@ impl Log {
     fn shown(&self) -> String {
         self.series.path().display().to_string()
     }
+}
+
+fn identity(metadata: &Metadata) -> Identity {
+    (metadata.dev(), metadata.ino())
 }
 
 /// Lines that are written together.

@@ -125,6 +125,23 @@ fn a_file_of_yesterday_is_set_aside_with_the_first_alert_of_today() {
 }
 
 #[test]
+fn a_file_that_somebody_takes_away_is_begun_anew() {
+    let (_folder, path) = folder();
+    let elsewhere = path.with_extension("taken");
+    let mut log = Log::new(FileSettings::new(&path));
+    log.write(&entries(0..2)).expect("it is written");
+    fs::rename(&path, &elsewhere).expect("it is moved");
+    log.write(&entries(2..3)).expect("it is written");
+    fs::remove_file(&path).expect("it is removed");
+    log.write(&entries(3..4)).expect("it is written");
+    assert_eq!((numbers(&elsewhere), numbers(&path)), (vec![0, 1], vec![3]));
+    // Another file in its place is continued, not cut.
+    fs::rename(&elsewhere, &path).expect("it is moved back");
+    log.write(&entries(4..5)).expect("it is written");
+    assert_eq!(numbers(&path), [0, 1, 4]);
+}
+
+#[test]
 fn two_writers_do_not_mix() {
     let (_folder, path) = folder();
     let mut first = Log::new(FileSettings::new(&path));
@@ -274,7 +291,8 @@ proptest! {
         }
         drop(log);
         Log::new(settings).write(&entries(0..next)).expect("nothing fails any more");
-        let mut all: Vec<u64> = (1..100).map(|n| aside(&path, n)).filter(|path| path.exists()).flat_map(|path| numbers(&path)).collect();
+        let set_aside = (1..100).map(|n| aside(&path, n)).filter(|path| path.exists());
+        let mut all: Vec<u64> = set_aside.flat_map(|path| numbers(&path)).collect();
         all.extend(numbers(&path));
         all.sort_unstable();
         prop_assert_eq!(all, (0..next).collect::<Vec<_>>());
