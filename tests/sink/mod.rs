@@ -2,5 +2,6 @@
 
 mod email;
 pub(crate) mod http_server;
+mod outside;
 mod smtp_server;
 mod webhook;

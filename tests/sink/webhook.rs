@@ -1,76 +1,24 @@
 //! Webhooks in real HTTP conversations over TLS: every kind of answer, signatures, hangs, redirects, and what is said
 //! about it and what is not.
 
-use std::collections::VecDeque;
-use std::error::Error;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use serde_json::json;
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 use tokio::sync::watch;
 use tripline::alert::AlertRecord;
 use tripline::secret::Secret;
-use tripline::sink::{
-    AlertInbox, AlertSink, Backoff, DeadAlert, DeadLetter, Delivery, InboxPosition, SinkFigures, SinkSummary,
-    WebhookSettings,
-};
+use tripline::sink::{AlertSink, Backoff, DeadAlert, SinkFigures, SinkSummary, WebhookSettings};
 
 use super::http_server::{HttpServer, Reply, Request};
+use super::outside::{Inbox, Letters, Outside, World, record};
 
 /// A sink that hangs fails its test instead of stopping all.
 const GUARD: Duration = Duration::from_secs(30);
 const KEY: &[u8] = b"tripline-test-secret-of-32-bytes";
 const SECRET: &str = "whsec_dHJpcGxpbmUtdGVzdC1zZWNyZXQtb2YtMzItYnl0ZXM=";
 const OTHER_SECRET: &str = "whsec_dHJpcGxpbmUtdGVzdC1zZWNyZXQtb2YtMzItYnl0ZXo=";
-
-fn record(n: u64) -> AlertRecord {
-    serde_json::from_value(json!({
-        "alert_id": format!("{n:032x}"), "rule": "country_hop", "version": "v1", "kind": "alert", "severity": "high",
-        "score": 40.0, "key": {"user_id": "u1"}, "time": "2026-01-31T08:04:00.000Z",
-        "started": "2026-01-31T08:00:00.000Z", "message": "u1: login from DE, purchase from FR",
-        "events": [{"step": "a", "type": "login", "time": "2026-01-31T08:00:00.000Z", "fields": {"country": "DE"}}],
-    }))
-    .expect("a record of the right form")
-}
-
-#[derive(Default)]
-struct Outside {
-    acknowledged: Option<u64>,
-    dead: Vec<DeadAlert>,
-}
-
-type World = Arc<Mutex<Outside>>;
-
-/// Some records and then the end, or no end.
-struct Inbox {
-    world: World,
-    records: VecDeque<Delivery>,
-    ends: bool,
-}
-
-impl AlertInbox for Inbox {
-    async fn next(&mut self) -> Option<Delivery> {
-        match self.records.pop_front() {
-            None if !self.ends => std::future::pending().await,
-            next => next,
-        }
-    }
-
-    async fn acknowledge(&mut self, up_to: InboxPosition) {
-        self.world.lock().expect("no panic").acknowledged = Some(up_to.offset);
-    }
-}
-
-struct Letters(World);
-
-impl DeadLetter<DeadAlert> for Letters {
-    async fn keep(&mut self, letter: DeadAlert) -> Result<(), Box<dyn Error + Send + Sync>> {
-        self.0.lock().expect("no panic").dead.push(letter);
-        Ok(())
-    }
-}
 
 /// A sink that trusts a test server and may go to this machine.
 struct Bench {
@@ -101,10 +49,10 @@ impl Bench {
     }
 
     /// Runs a sink until all the records are dealt with.
-    async fn deliver(&self, records: Vec<AlertRecord>) -> (Outside, SinkSummary) {
-        let world = World::default();
+    async fn deliver(&self, records: Vec<AlertRecord>) -> (Outside<DeadAlert>, SinkSummary) {
+        let world = World::<DeadAlert>::default();
         let (stop, shutdown) = watch::channel(false);
-        let run = self.sink().run(inbox(&world, records, true), Letters(Arc::clone(&world)), shutdown);
+        let run = self.sink().run(Inbox::new(&world, records, true), Letters(Arc::clone(&world)), shutdown);
         let summary = tokio::time::timeout(GUARD, run).await.expect("the sink ends").expect("no error");
         drop(stop);
         let outside = std::mem::take(&mut *world.lock().expect("no panic"));
@@ -112,12 +60,12 @@ impl Bench {
     }
 
     /// Runs a sink with one alert until its figures are like that, then stops it. Tells why it held, if it did.
-    async fn until(&self, enough: impl Fn(&SinkFigures) -> bool) -> (Outside, SinkSummary, Option<String>) {
-        let world = World::default();
+    async fn until(&self, enough: impl Fn(&SinkFigures) -> bool) -> (Outside<DeadAlert>, SinkSummary, Option<String>) {
+        let world = World::<DeadAlert>::default();
         let (stop, shutdown) = watch::channel(false);
         let sink = self.sink();
         let status = sink.status();
-        let run = sink.run(inbox(&world, vec![record(1)], false), Letters(Arc::clone(&world)), shutdown);
+        let run = sink.run(Inbox::new(&world, vec![record(1)], false), Letters(Arc::clone(&world)), shutdown);
         let run = tokio::spawn(run);
         let reached = async {
             while !enough(&status.counters.figures()) {
@@ -131,11 +79,6 @@ impl Bench {
         let outside = std::mem::take(&mut *world.lock().expect("no panic"));
         (outside, summary, held)
     }
-}
-
-fn inbox(world: &World, records: Vec<AlertRecord>, ends: bool) -> Inbox {
-    let place = |(offset, record)| Delivery { record, position: InboxPosition { partition: 0, offset } };
-    Inbox { world: Arc::clone(world), records: (0..).zip(records).map(place).collect(), ends }
 }
 
 /// HMAC by its definition, so that the test shares no code with what it tests.
