@@ -10,5 +10,6 @@ mod poison;
 mod range;
 mod recovery;
 mod security;
+mod sinks;
 mod tables;
 mod threads;
