@@ -29,13 +29,39 @@ fn readme_shows_a_configuration_that_is_right() {
     let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).expect("it is written");
     write("hop.rules", written(&readme, "hop.rules"));
     write("mail-password", "secret\n");
+    write("webhook-secret", "whsec_dHJpcGxpbmUtdGVzdC1zZWNyZXQtb2YtMzItYnl0ZXM=\n");
     // A test must not change the environment that it shares with others.
     let text = block(&readme, "```toml").replace("${env:KAFKA_PASSWORD}", "${file:mail-password}");
     let settings = config::parse(&folder.path().join("tripline.toml"), &text).expect("it is right");
     let broker = settings.kafka.expect("a broker is named");
     assert_eq!(kafka::check_properties(&broker), []);
     assert!(matches!(&settings.sources, Sources::Topics(topics) if topics.len() == 1));
-    assert_eq!(settings.sinks.len(), 1);
+    assert_eq!(settings.sinks.len(), 4);
+}
+
+#[test]
+fn the_manual_shows_sinks_that_are_right() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/manual/sinks.md");
+    let page = std::fs::read_to_string(path).expect("there is such a page");
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("ca.pem"), "").expect("it is written");
+    std::fs::write(folder.path().join("secret"), "whsec_dHJpcGxpbmUtdGVzdC1zZWNyZXQtb2YtMzItYnl0ZXM=\n")
+        .expect("so too");
+    let daemon = "name = \"t\"\nrules = [\".\"]\n[kafka]\nbrokers = \"a:1\"\n[[source]]\ntopic = \"e\"\n[alerts]\n\
+                  topic = \"x\"\n";
+    let blocks: Vec<&str> =
+        page.split("\n```toml\n").skip(1).map(|rest| rest.split("\n```").next().unwrap_or("")).collect();
+    assert!(!blocks.is_empty());
+    for shown in blocks {
+        // A test must not change the environment that it shares with others.
+        let mut text = shown.to_owned();
+        while let Some((before, rest)) = text.split_once("${env:") {
+            let (_, after) = rest.split_once('}').expect("it is closed");
+            text = format!("{before}${{file:secret}}{after}");
+        }
+        let settings = config::parse(&folder.path().join("tripline.toml"), &format!("{daemon}{text}"));
+        assert_eq!(settings.expect("it is right").sinks.len(), 1, "{shown}");
+    }
 }
 
 #[test]

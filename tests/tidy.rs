@@ -36,6 +36,9 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "engine::Limits",
             "engine::WhenFull",
             "sink::EmailSettings",
+            "sink::FileSettings",
+            "sink::TopicSettings",
+            "sink::WebhookSettings",
             "telemetry::check_filter",
         ],
     ),
@@ -100,6 +103,7 @@ const FENCES: &[Fence] = &[
     },
     Fence { paths: &["toml"], within: Within::Only(&["config"]), why: "only the configuration knows toml" },
     Fence { paths: &["clap"], within: Within::Only(&["cli"]), why: "only the command line knows clap" },
+    Fence { paths: &["hyper"], within: Within::Only(&["sink::webhook"]), why: "only the webhook knows hyper" },
     Fence { paths: &["lettre"], within: Within::Only(&["sink"]), why: "only the mail sink knows lettre" },
     Fence {
         paths: &["std::time::SystemTime", "std::time::Instant", "SystemTime::now", "Instant::now"],

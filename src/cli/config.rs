@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::cli::output;
-use crate::config::{self, Settings};
+use crate::config::{self, Settings, SinkKind};
 use crate::kafka;
 
 /// The settings of a file. Everything that is wrong with them goes to standard error; none then.
@@ -15,7 +15,17 @@ pub(super) fn load(path: &Path) -> Option<Settings> {
             return None;
         }
     };
-    let problems = settings.kafka.as_ref().map(kafka::check_properties).unwrap_or_default();
+    let of_sinks = settings.sinks.iter().filter_map(|sink| match &sink.kind {
+        SinkKind::Topic(topic) => Some(&topic.kafka),
+        SinkKind::Email(_) | SinkKind::Webhook(_) | SinkKind::File(_) => None,
+    });
+    let mut problems = Vec::new();
+    for problem in settings.kafka.iter().chain(of_sinks).flat_map(kafka::check_properties) {
+        // A sink of the same broker has the same properties.
+        if !problems.contains(&problem) {
+            problems.push(problem);
+        }
+    }
     for problem in &problems {
         output::complain(format_args!("{}: {problem}", path.display()));
     }

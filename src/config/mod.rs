@@ -20,8 +20,9 @@ use std::time::Duration;
 pub use problem::{ConfigError, Problem};
 
 use crate::engine::Limits as OpenLimits;
-use crate::program::Evidence;
+use crate::program::{Evidence, Severity};
 use crate::secret::Secret;
+use crate::sink::{EmailSettings, FileSettings, TopicSettings, WebhookSettings};
 
 /// What a configuration file says, checked.
 #[derive(Clone, Debug)]
@@ -78,6 +79,20 @@ pub enum Delivery {
     ExactlyOnce,
     /// They are written, then the position: some come again.
     AtLeastOnce,
+}
+
+impl Default for KafkaSettings {
+    /// No properties yet, a commit every 100 ms, and no transactions.
+    fn default() -> Self {
+        KafkaSettings {
+            properties: Vec::new(),
+            internal_topics: InternalTopics::Create,
+            replication: None,
+            commit_interval: Duration::from_millis(100),
+            delivery: Delivery::AtLeastOnce,
+            instance: None,
+        }
+    }
 }
 
 impl KafkaSettings {
@@ -227,7 +242,32 @@ pub struct SinkSettings {
     /// Its name.
     pub name: String,
     /// What it does.
-    pub email: crate::sink::EmailSettings,
+    pub kind: SinkKind,
+}
+
+/// What a sink does with alerts.
+#[derive(Clone, Debug)]
+pub enum SinkKind {
+    /// Mails them.
+    Email(EmailSettings),
+    /// Posts them.
+    Webhook(WebhookSettings),
+    /// Writes them to a file.
+    File(FileSettings),
+    /// Writes them to another topic.
+    Topic(TopicSettings),
+}
+
+impl SinkKind {
+    /// Alerts below it are left to other sinks.
+    pub fn min_severity(&self) -> Option<Severity> {
+        match self {
+            SinkKind::Email(settings) => settings.min_severity,
+            SinkKind::Webhook(settings) => settings.min_severity,
+            SinkKind::File(settings) => settings.min_severity,
+            SinkKind::Topic(settings) => settings.min_severity,
+        }
+    }
 }
 
 /// The deepest nesting that can be asked for: as far as the decoder goes.
@@ -464,6 +504,106 @@ mod tests {
             "stdout = true\n[sink.desk.email]\nserver = \"file:m\"\nfrom = \"a@b.c\"\nto = \"a@b.c\"",
         );
         assert!(problems(&text).contains("sinks of a daemon over topics read the alerts topic"), "{}", problems(&text));
+    }
+
+    #[test]
+    fn a_webhook_has_an_address_and_secrets_from_outside() {
+        let read = |fields: &str| {
+            parse(
+                Path::new("t.toml"),
+                &format!("{SMALLEST}[sink.soc.webhook]\nurl = \"https://a.example/x\"\n{fields}"),
+            )
+        };
+        let path = std::env::var("PATH").expect("there is one");
+        let all = "allow_private = true\ntimeout = \"3s\"\nmin_severity = \"high\"\nheaders = { Authorization = \
+                   \"${env:PATH}\", X-Team = \"fraud\" }";
+        let settings = read(all).expect("it is right");
+        let SinkKind::Webhook(webhook) = &settings.sinks[0].kind else { panic!("a webhook is a webhook") };
+        assert_eq!((webhook.timeout, webhook.allow_private), (Duration::from_secs(3), true));
+        assert_eq!(settings.sinks[0].kind.min_severity(), Some(Severity::High));
+        assert_eq!(webhook.headers.len(), 2);
+        assert!(!format!("{settings:?}").contains(&path), "settings can be printed");
+        for (wrong, said) in [
+            ("secret = \"whsec_hunter2\"", "t.toml:9: sink.soc.webhook.secret: a secret does not stand"),
+            ("secret = [\"${env:PATH}\"]", "secret does not begin with whsec_"),
+            ("headers = { authorization = \"hunter2\" }", "sink.soc.webhook.headers: a secret does not stand"),
+            ("headers = { host = \"b.example\" }", "\"host\", which is set by tripline"),
+            ("timeout = \"1h\"", "timeout is 3600s: use 100 ms to 2 minutes"),
+            ("ca_file = \"nowhere.pem\"", "nowhere.pem does not exist"),
+            ("min_severity = \"bad\"", "write info, low, medium, high or critical"),
+            ("secrets = \"x\"", "did you mean `secret`?"),
+            ("[sink.soc.email]\nserver = \"file:m\"\nfrom = \"a@b.c\"\nto = \"a@b.c\"", "the one thing that it does"),
+        ] {
+            let problems = read(wrong).map(|_| ()).expect_err("it is wrong").to_string();
+            assert!(problems.contains(said) && !problems.contains("hunter2"), "{said}: {problems}");
+            assert!(!problems.contains(&path), "the environment is not repeated");
+        }
+        let inside = SMALLEST.to_owned() + "[sink.soc.webhook]\nurl = \"https://127.0.0.1/\"\n";
+        assert!(problems(&inside).contains("allow_private"), "{}", problems(&inside));
+    }
+
+    #[test]
+    fn a_file_of_alerts_is_set_aside_by_size_or_time() {
+        let read = |fields: &str| parse(Path::new("src/t.toml"), &format!("{SMALLEST}[sink.log.file]\n{fields}"));
+        let settings =
+            read("path = \"a.ndjson\"\nrotate = \"100MiB\"\nevery = \"1d\"\nkeep = 10").expect("it is right");
+        let SinkKind::File(file) = &settings.sinks[0].kind else { panic!("a file is a file") };
+        let day = Duration::from_hours(24);
+        let meant = FileSettings {
+            rotate: Some(100 << 20),
+            every: Some(day),
+            keep: Some(10),
+            ..FileSettings::new(Path::new("src").join("a.ndjson"))
+        };
+        assert_eq!(*file, meant);
+        for (wrong, said) in [
+            ("path = \"a\"\nrotate = \"big\"", "sink.log.file.rotate: `big` is not a size"),
+            ("path = \"a\"\nevery = \"1s\"", "every is less than a minute"),
+            ("path = \"a\"\nkeep = 3", "keep has no meaning"),
+            ("path = \"a\"\nrotate = \"1MiB\"\nkeep = 0", "keep is out of range"),
+            ("rotate = \"1MiB\"", "missing field `path`"),
+        ] {
+            let problems = read(wrong).map(|_| ()).expect_err("it is wrong").to_string();
+            assert!(problems.contains(said), "{said}: {problems}");
+        }
+        let own = SMALLEST.replace("stdout = true", "file = \"a.ndjson\"") + "[sink.log.file]\npath = \"a.ndjson\"\n";
+        assert!(problems(&own).contains("two writers"), "{}", problems(&own));
+    }
+
+    #[test]
+    fn a_topic_of_alerts_is_of_this_broker_or_of_another_one() {
+        let topic = |fields: &str| {
+            let text = TOPIC.replace("[[source]]", "\"linger.ms\" = 7\n\"ssl.ca.location\" = \"ca\"\n[[source]]");
+            let text = format!("{text}[sink.copy.kafka]\n{fields}");
+            let settings = parse(Path::new("t.toml"), &text).map_err(|error| error.to_string())?;
+            let SinkKind::Topic(topic) = &settings.sinks[0].kind else { panic!("a topic is a topic") };
+            Ok::<_, String>(topic.clone())
+        };
+        let properties = |topic: TopicSettings| {
+            let shown = topic.kafka.properties.iter().map(|(name, value)| format!("{name}={}", value.expose()));
+            shown.collect::<Vec<_>>().join(" ")
+        };
+        let same = topic("topic = \"y\"\nmin_severity = \"high\"\n\"linger.ms\" = 9").expect("it is right");
+        assert_eq!((same.topic.as_str(), same.min_severity), ("y", Some(Severity::High)));
+        assert_eq!(properties(same), "bootstrap.servers=a:1 ssl.ca.location=ca linger.ms=9");
+        let other = topic("topic = \"x\"\nbrokers = \"b:2\"\n\"security.protocol\" = \"SSL\"").expect("it is right");
+        assert_eq!(properties(other), "bootstrap.servers=b:2 security.protocol=SSL");
+        for (wrong, said) in [
+            ("topic = \"x\"", "would come back to it"),
+            ("topic = \"e\"", "would come back to it"),
+            ("topic = \"t.dead-letters\"", "would come back to it"),
+            ("topic = \"a b\"", "sink.copy.kafka.topic: `a b` is no topic name"),
+            ("topic = 7", "sink.copy.kafka.topic: write a text"),
+            ("brokers = \"b:2\"", "sink.copy.kafka.topic: name the topic"),
+            ("topic = \"y\"\n\"acks\" = 1", "sink.copy.kafka.\"acks\": this property is set by tripline"),
+            ("topic = \"y\"\nbrokrs = \"b:2\"", "did you mean `brokers`?"),
+            ("topic = \"y\"\n\"sasl.password\" = \"hunter2\"", "a secret does not stand"),
+        ] {
+            let problems = topic(wrong).map(|_| ()).expect_err("it is wrong");
+            assert!(problems.contains(said) && !problems.contains("hunter2"), "{said}: {problems}");
+        }
+        let nowhere = SMALLEST.to_owned() + "[sink.copy.kafka]\ntopic = \"y\"\n";
+        assert!(problems(&nowhere).contains("name at least one broker"), "{}", problems(&nowhere));
     }
 
     #[test]

@@ -88,6 +88,33 @@ pub(super) struct RawDeadLetters {
 #[serde(deny_unknown_fields)]
 pub(super) struct RawSink {
     pub(super) email: Option<Spanned<RawEmail>>,
+    pub(super) webhook: Option<Spanned<RawWebhook>>,
+    pub(super) file: Option<Spanned<RawFileSink>>,
+    pub(super) kafka: Option<Spanned<BTreeMap<String, Spanned<toml::Value>>>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawFileSink {
+    pub(super) path: Spanned<String>,
+    pub(super) rotate: Option<Spanned<String>>,
+    pub(super) every: Option<Spanned<String>>,
+    pub(super) keep: Option<usize>,
+    pub(super) min_severity: Option<Spanned<String>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawWebhook {
+    pub(super) url: Spanned<String>,
+    pub(super) insecure_plaintext: Option<bool>,
+    pub(super) secret: Option<Spanned<OneOrMany>>,
+    #[serde(default)]
+    pub(super) headers: BTreeMap<String, Spanned<String>>,
+    pub(super) ca_file: Option<Spanned<String>>,
+    pub(super) timeout: Option<Spanned<String>>,
+    pub(super) allow_private: Option<bool>,
+    pub(super) min_severity: Option<Spanned<String>>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -18,14 +18,14 @@ use toml::Spanned;
 use crate::config::raw::{OneOrMany, RawConfig, RawHttp, RawSource, line_of};
 use crate::config::resolve::delivery::Asked;
 use crate::config::{
-    AlertsTo, DeadLettersTo, Delivery, EventFields, FileSource, Format, InternalTopics, KafkaSettings, Late, LogFormat,
-    LogSettings, Problem, Settings, Sources, Start, TimeSettings, TopicSource, values,
+    AlertsTo, DeadLettersTo, EventFields, FileSource, Format, InternalTopics, KafkaSettings, Late, LogFormat,
+    LogSettings, Problem, Settings, SinkKind, Sources, Start, TimeSettings, TopicSource, values,
 };
 use crate::diagnostic::closest;
 use crate::secret::Secret;
+use crate::sink::TopicSettings;
 
 const HTTP_DEFAULT: &str = "127.0.0.1:9464";
-const COMMIT_INTERVAL: Duration = Duration::from_millis(100);
 const IDLE_TIMEOUT: Duration = Duration::from_secs(5);
 const MAX_FUTURE_MS: i64 = 300_000;
 const TOPIC_LATENESS_MS: i64 = 2_000;
@@ -81,6 +81,18 @@ pub(super) fn resolve(path: &Path, text: &str, raw: RawConfig) -> Result<Setting
     if checker.problems.is_empty() { Ok(settings) } else { Err(checker.problems) }
 }
 
+/// Whether the daemon itself reads or writes the topic of a sink.
+fn is_read_here(settings: &Settings, sink: &TopicSettings) -> bool {
+    let same_broker = settings.kafka.as_ref().is_some_and(|kafka| kafka.brokers() == sink.kafka.brokers());
+    let is_source = match &settings.sources {
+        Sources::Topics(sources) => sources.iter().any(|source| source.topic == sink.topic),
+        Sources::Files(_) => false,
+    };
+    let is_own = settings.alerts == AlertsTo::Topic(sink.topic.clone())
+        || settings.dead_letters == DeadLettersTo::Topic(sink.topic.clone());
+    same_broker && (is_source || is_own)
+}
+
 /// Collects problems. Where a value is wrong a harmless one stands in for it, so that the checks go on; the
 /// settings are thrown away then.
 struct Checker<'t> {
@@ -105,7 +117,7 @@ impl Checker<'_> {
             self.delivery(kafka, asked, on_topics, &alerts);
         }
         let dead_letters = self.dead_letters(raw.dead_letters, &name, on_topics);
-        let sinks = self.sinks(raw.sink);
+        let sinks = self.sinks(raw.sink, kafka.as_ref());
         let settings = Settings {
             path: path.to_owned(),
             name,
@@ -154,27 +166,20 @@ impl Checker<'_> {
     }
 
     fn kafka(&mut self, table: BTreeMap<String, Spanned<toml::Value>>) -> KafkaSettings {
-        let mut settings = KafkaSettings {
-            properties: Vec::new(),
-            internal_topics: InternalTopics::Create,
-            replication: None,
-            commit_interval: COMMIT_INTERVAL,
-            delivery: Delivery::AtLeastOnce,
-            instance: None,
-        };
+        let mut settings = KafkaSettings::default();
         let mut brokers = false;
         for (name, value) in table {
             match name.as_str() {
                 "brokers" => {
                     brokers = true;
-                    let value = self.property("brokers", &value);
+                    let value = self.property("kafka", "brokers", &value);
                     settings.properties.push(("bootstrap.servers".to_owned(), value));
                 }
                 "internal_topics" => settings.internal_topics = self.internal_topics(&value),
                 "replication" => settings.replication = self.replication(&value),
                 "commit_interval" => settings.commit_interval = self.commit_interval(&value),
                 _ => {
-                    let value = self.librdkafka(&name, &value);
+                    let value = self.librdkafka("kafka", &KAFKA_FIELDS, &name, &value);
                     settings.properties.push((name, value));
                 }
             }
@@ -190,20 +195,20 @@ impl Checker<'_> {
     }
 
     /// A property of the client. Ours are refused; a name without a dot that is close to one of our fields is a slip.
-    fn librdkafka(&mut self, name: &str, value: &Spanned<toml::Value>) -> Secret {
-        let field = format!("kafka.\"{name}\"");
+    fn librdkafka(&mut self, table: &str, fields: &[&str], name: &str, value: &Spanned<toml::Value>) -> Secret {
+        let field = format!("{table}.\"{name}\"");
         if let Some((_, reason)) = OWNED_PROPERTIES.iter().find(|(owned, _)| *owned == name) {
             self.problem(value, &field, format!("this property is set by tripline: {reason}"));
         } else if !name.contains('.')
-            && let Some(meant) = closest(name, KAFKA_FIELDS)
+            && let Some(meant) = closest(name, fields.iter().copied())
         {
             self.problem(value, &field, format!("unknown field: did you mean `{meant}`?"));
         }
-        self.property(name, value)
+        self.property(table, name, value)
     }
 
-    fn property(&mut self, name: &str, value: &Spanned<toml::Value>) -> Secret {
-        let field = format!("kafka.\"{name}\"");
+    fn property(&mut self, table: &str, name: &str, value: &Spanned<toml::Value>) -> Secret {
+        let field = format!("{table}.\"{name}\"");
         let read = match value.get_ref() {
             toml::Value::String(text) if SECRET_PROPERTIES.contains(&name) => values::secret(text, &self.folder),
             toml::Value::String(text) => values::expand(text, &self.folder),
@@ -246,7 +251,7 @@ impl Checker<'_> {
         });
         read.unwrap_or_else(|message| {
             self.problem(value, "kafka.commit_interval", message);
-            COMMIT_INTERVAL
+            KafkaSettings::default().commit_interval
         })
     }
 
@@ -503,6 +508,28 @@ impl Checker<'_> {
         }
         if topics && !alerts_topic && !settings.sinks.is_empty() {
             say("alerts", "sinks of a daemon over topics read the alerts topic: name one");
+        }
+        let files = settings.sinks.iter().filter_map(|sink| match &sink.kind {
+            SinkKind::File(file) => Some(&file.path),
+            SinkKind::Email(_) | SinkKind::Webhook(_) | SinkKind::Topic(_) => None,
+        });
+        let mut written: Vec<&PathBuf> = files.collect();
+        if let AlertsTo::File(path) = &settings.alerts {
+            written.push(path);
+        }
+        if let DeadLettersTo::File(path) = &settings.dead_letters {
+            written.push(path);
+        }
+        written.sort_unstable();
+        if let Some(twice) = written.windows(2).find(|pair| pair[0] == pair[1]) {
+            say("sink", &format!("{} would have two writers", twice[0].display()));
+        }
+        for sink in &settings.sinks {
+            if let SinkKind::Topic(topic) = &sink.kind
+                && is_read_here(settings, topic)
+            {
+                say(&format!("sink.{}.kafka.topic", sink.name), "its alerts would come back to it: name another topic");
+            }
         }
         if let (Sources::Topics(sources), AlertsTo::Topic(alerts)) = (&settings.sources, &settings.alerts)
             && sources.iter().any(|source| source.topic == *alerts)

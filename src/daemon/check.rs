@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
-use crate::config::{AlertsTo, DeadLettersTo, InternalTopics, KafkaSettings, Settings, Sources, TopicSource};
+use crate::config::{
+    AlertsTo, DeadLettersTo, InternalTopics, KafkaSettings, Settings, SinkSettings, Sources, TopicSource,
+};
 use crate::daemon::live::own_topics;
+use crate::daemon::sinks::alert_sink;
 use crate::daemon::tables;
 use crate::daemon::topology::Topology;
 use crate::kafka::unreachable;
@@ -52,7 +55,7 @@ pub fn check(settings: &Settings, program: &Program) -> Report {
     report.good(format!("configuration {}", settings.path.display()));
     report.good(format!("{} rules over {} event types", program.rules.len(), program.schema.types.len()));
     for sink in &settings.sinks {
-        report.good(format!("sink {}: settings are complete (no mail was sent)", sink.name));
+        check_sink(&mut report, settings, sink);
     }
     check_file_tables(&mut report, program);
     match (&settings.sources, &settings.kafka) {
@@ -71,6 +74,23 @@ pub fn check(settings: &Settings, program: &Program) -> Report {
         (Sources::Topics(_), None) => report.bad("no broker is configured"),
     }
     report
+}
+
+/// A sink's receiver is reached, but handed nothing. Mail servers are not: many take a visit without a mail for abuse.
+fn check_sink(report: &mut Report, settings: &Settings, sink: &SinkSettings) {
+    let name = &sink.name;
+    let probed = match alert_sink(settings, sink, &Metrics::default()) {
+        Ok(None) => Ok("settings are complete (no mail was sent)".to_owned()),
+        Ok(Some(mut sink)) => match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+            Ok(runtime) => runtime.block_on(sink.probe()),
+            Err(error) => Err(error.to_string()),
+        },
+        Err(error) => Err(format!("{error:#}")),
+    };
+    match probed {
+        Ok(found) => report.good(format!("sink {name}: {found}")),
+        Err(problem) => report.bad(format!("sink {name}: {problem}")),
+    }
 }
 
 /// The files were read with the rules, which are wrong where a file is.

@@ -1,5 +1,6 @@
 //! Whether the daemon is well, as the detection loop last said.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -17,11 +18,14 @@ struct State {
     reasons: Vec<String>,
     /// Why a sink is not.
     sinks: Vec<String>,
+    /// Why a sink waits for a person, by its name. Detection goes on, so the daemon is ready all the same.
+    held: BTreeMap<String, String>,
 }
 
 impl Default for Health {
     fn default() -> Self {
-        let state = State { beat: Instant::now(), reasons: vec!["starting".to_owned()], sinks: Vec::new() };
+        let reasons = vec!["starting".to_owned()];
+        let state = State { beat: Instant::now(), reasons, sinks: Vec::new(), held: BTreeMap::new() };
         Health(Arc::new(Mutex::new(state)))
     }
 }
@@ -39,6 +43,20 @@ impl Health {
         self.lock().sinks.push(reason);
     }
 
+    /// A sink waits for a person, or does so no longer.
+    pub(super) fn sink_held(&self, sink: &str, reason: Option<String>) {
+        let held = &mut self.lock().held;
+        match reason {
+            Some(reason) => drop(held.insert(sink.to_owned(), reason)),
+            None => drop(held.remove(sink)),
+        }
+    }
+
+    /// What a person has to see to.
+    pub(super) fn notes(&self) -> Vec<String> {
+        self.lock().held.iter().map(|(sink, reason)| format!("sink {sink} holds its alerts: {reason}")).collect()
+    }
+
     /// Why it is not alive.
     pub(super) fn dead(&self) -> Option<String> {
         let silent = self.lock().beat.elapsed();
@@ -54,5 +72,23 @@ impl Health {
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sink_that_waits_for_a_person_is_told_and_does_not_make_the_daemon_unready() {
+        let health = Health::default();
+        health.beat(Vec::new());
+        health.sink_held("soc", Some("it answers 401".to_owned()));
+        assert_eq!(
+            (health.not_ready(), health.notes()),
+            (vec![], vec!["sink soc holds its alerts: it answers 401".to_owned()])
+        );
+        health.sink_held("soc", None);
+        assert_eq!(health.notes(), [""; 0]);
     }
 }

@@ -54,10 +54,13 @@ async fn healthz(State(served): State<Served>) -> impl IntoResponse {
 
 async fn readyz(State(served): State<Served>) -> impl IntoResponse {
     let reasons = served.health.not_ready();
-    if reasons.is_empty() {
-        return (StatusCode::OK, "ready\n".to_owned());
-    }
-    (StatusCode::SERVICE_UNAVAILABLE, reasons.join("\n") + "\n")
+    let (status, mut lines) = if reasons.is_empty() {
+        (StatusCode::OK, vec!["ready".to_owned()])
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, reasons)
+    };
+    lines.extend(served.health.notes());
+    (status, lines.join("\n") + "\n")
 }
 
 async fn metrics(State(served): State<Served>) -> impl IntoResponse {

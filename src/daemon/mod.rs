@@ -3,7 +3,7 @@
 //! ```text
 //! live    poll -> feeds -> workers: judge (decode, shard: stream) -> output (alerts, dead letters) -> commit
 //! files   the same over files that end: merged by time, no commits
-//! sinks   alerts topic (or the loop, over files) -> e-mail
+//! sinks   alerts topic (or the loop, over files) -> mails, webhooks
 //! ```
 //! - `live`     the detection loop over topics: one plain thread that reads, sends and commits;
 //! - `instance` what tells this copy from the others;
@@ -17,7 +17,7 @@
 //! - `tables`   the rows of lists and tables, from topics; `table_files` from files that change;
 //! - `files`    the loop over files and standard input;
 //! - `output`   where alerts and dead letters go;
-//! - `sinks`, `http` what runs beside the loop, on tokio;
+//! - `sinks`, `http` what runs beside the loop, on tokio; `letters` what sinks cannot deliver;
 //! - `health`, `shutdown` how they hear of each other;
 //! - `handle`   a hand on a daemon in the same process;
 //! - `check`    whether it could start.
@@ -35,6 +35,7 @@ mod health;
 mod http;
 mod instance;
 mod judge;
+mod letters;
 mod live;
 mod offsets;
 mod output;

@@ -190,7 +190,7 @@ impl Stage {
     /// Whether an alert of this severity is mailed.
     pub fn is_mailed(&self, record: &AlertRecord) -> bool {
         let severity = crate::program::Severity::ALL.into_iter().find(|s| s.as_str() == record.severity);
-        self.settings.sinks.iter().any(|sink| severity >= sink.email.min_severity)
+        self.settings.sinks.iter().any(|sink| severity >= sink.kind.min_severity())
     }
 
     /// The address of the broker.

@@ -1,6 +1,7 @@
 //! One program over events in order of time.
 
 mod budget;
+mod timers;
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -14,17 +15,17 @@ use crate::engine::desk::Desk;
 use crate::engine::eval::Context;
 use crate::engine::held::{self, Streaks};
 use crate::engine::history::PastRun;
+use crate::engine::keys::{KeyAt, KeyTable};
 use crate::engine::limits::{Limits, Room};
 use crate::engine::lookups::Tables;
 use crate::engine::measures::{Measures, Outlet};
 use crate::engine::memo::Memo;
 use crate::engine::nfa::{self, Offer};
 use crate::engine::pairs::Pairs;
-use crate::engine::past::{Arriving, KeyAt, Memory, Past};
+use crate::engine::past::{Arriving, Memory, Past};
 use crate::engine::pending::{self, Pending};
-use crate::engine::runs::{KeyTable, Runs};
+use crate::engine::runs::Runs;
 use crate::engine::sessions::Sessions;
-use crate::engine::slab::Row;
 use crate::engine::stats::{MeasureStats, RuleStats, Stats, WithoutKey};
 use crate::engine::suppress::Suppressor;
 use crate::engine::trace::{Asked, Judged, Trace};
@@ -82,7 +83,7 @@ struct Live {
     shard: Shard,
     room: Room,
     /// By key.
-    tables: Vec<KeyTable>,
+    keys: Vec<KeyTable>,
     /// By rule.
     rules: Vec<RuleState>,
     /// Of the two-step sequences.
@@ -109,7 +110,7 @@ struct Shard {
     count: u64,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct RuleState {
     runs: Runs,
     pairs: Pairs,
@@ -120,7 +121,7 @@ struct RuleState {
     sweep_set: bool,
 }
 
-/// Where an event is judged: its key, what is remembered of it, and the row of its runs.
+/// Where an event is judged: its key, and what is remembered of it.
 #[derive(Clone, Copy)]
 struct Place<'a> {
     program: &'a Program,
@@ -128,7 +129,6 @@ struct Place<'a> {
     memo: &'a Memo,
     key: KeyAt<'a>,
     past: Option<Past<'a>>,
-    row: Option<Row>,
 }
 
 /// Runs whose time has passed are cleared at this distance of event time, so that the clearing of a rule that nothing
@@ -153,11 +153,11 @@ impl Engine {
     fn shard(program: Arc<Program>, hasher: DefaultHashBuilder, shard: Shard) -> Engine {
         let live = Live {
             sources: Arc::from([]),
-            tables: program.keys.iter().map(|_| KeyTable::new(hasher.clone())).collect(),
+            keys: program.keys.iter().map(|plan| KeyTable::new(hasher.clone(), plan.usual_cells)).collect(),
             shard,
             room: Room::ENDLESS,
-            rules: program.rules.iter().map(|_| RuleState::default()).collect(),
-            two_steps: two_steps(&program, &hasher),
+            rules: program.rules.iter().map(RuleState::new).collect(),
+            two_steps: two_steps(&program),
             hasher,
             plainly: false,
             timers: BinaryHeap::new(),
@@ -272,20 +272,28 @@ impl Engine {
 
     /// From now on keeps how the runs of all rules end.
     pub fn keep_history(&mut self) {
-        self.state.live.plainly = true;
+        self.run_plainly();
         self.state.live.rules.iter_mut().for_each(|rule| rule.runs.keep_history());
     }
 
     /// How the runs of a rule ended since [`Engine::keep_history`], in order, and then those that are open.
     pub fn history(&self, rule: RuleId) -> Vec<PastRun> {
         let live = &self.state.live;
-        live.rules[rule.index()].runs.history(rule, &live.tables[self.program.rules[rule.index()].key.index()])
+        live.rules[rule.index()].runs.history(&live.keys[self.program.rules[rule.index()].key.index()])
     }
 
     /// From now on writes down what the conditions of a rule see for a key.
     pub fn trace(&mut self, rule: RuleId, key: Key) {
-        self.state.live.plainly = true;
+        self.run_plainly();
         self.state.live.asked = Some(Arc::new(Trace::new(rule, key)));
+    }
+
+    /// From now on all sequences are run by state machines; nothing is open yet.
+    fn run_plainly(&mut self) {
+        let Live { keys, hasher, plainly, .. } = &mut self.state.live;
+        debug_assert!(keys.iter().all(|table| table.len() == 0), "it is asked for before the first event");
+        *keys = self.program.keys.iter().map(|plan| KeyTable::new(hasher.clone(), plan.cells.len())).collect();
+        *plainly = true;
     }
 
     /// What the conditions saw since [`Engine::trace`], in order.
@@ -302,8 +310,7 @@ impl Engine {
 
     /// How many keys have an open run.
     pub fn open_keys(&self) -> usize {
-        let two_steps = self.state.live.two_steps.iter().map(TwoSteps::keys);
-        self.state.live.tables.iter().map(KeyTable::len).chain(two_steps).sum()
+        self.state.live.keys.iter().map(KeyTable::open).sum()
     }
 
     /// How many rows remember something of a key's past, and how many are in open windows of measures.
@@ -336,33 +343,31 @@ impl State {
             return;
         }
         let key = KeyAt { hash, bytes: key.as_bytes() };
+        // One look-up serves all that keeps something of this key.
+        live.keys[dispatch.key.index()].enter(key);
         let arriving = Arriving { program, dispatch, key, event, tables: lookups };
-        memory.before(arriving);
+        memory.before(arriving, &mut live.keys[dispatch.key.index()]);
         let past = dispatch.reads_past().then_some(Past { program, memory, key });
-        // One look-up serves all rules with this key.
-        let row = live.tables[dispatch.key.index()].find(hash, key.bytes);
         let context = Context { past, ..Context::of_judged(event, lookups, memo) };
         if live.plainly {
             rules.extend_from_slice(&dispatch.rules);
         } else {
             candidates::find(&dispatch.entries, context, rules);
-            rules.extend(live.open_rules(dispatch, row, key));
+            live.add_open(program, dispatch, key, rules);
             candidates::put_in_order(rules);
         }
-        let mut place = Place { program, tables: lookups, memo, key, past, row };
+        let place = Place { program, tables: lookups, memo, key, past };
         for rule in rules.drain(..) {
-            place.row = live.offer(&program.rules[rule.index()], place, event, alerts);
-        }
-        let two_steps = if live.plainly { &[][..] } else { &dispatch.two_steps };
-        for two_step in two_steps {
-            live.offer_to_two_steps(*two_step, place, event, alerts);
+            live.offer(&program.rules[rule.index()], place, event, alerts);
         }
         candidates::find(&dispatch.measured, context, measuring);
         candidates::put_in_order(measuring);
         for measure in measuring.drain(..) {
             measures.offer(measure, key, context, &mut live.outlet(program, lookups, alerts));
         }
-        memory.after(arriving);
+        let keys = &mut live.keys[dispatch.key.index()];
+        memory.after(arriving, keys);
+        keys.leave();
     }
 
     /// Shows alerts to the rules over them, those of rules that stand lowest first, until there is nothing to show.
@@ -396,22 +401,36 @@ impl Live {
 
     /// Where what measures emit goes.
     fn outlet<'a>(&'a mut self, program: &'a Program, tables: Tables<'a>, alerts: &'a mut Vec<Alert>) -> Outlet<'a> {
-        Outlet { program, sources: &self.sources, tables, stats: &mut self.stats.measures, alerts }
+        let Live { sources, keys, stats, .. } = self;
+        Outlet { program, sources, tables, keys, stats: &mut stats.measures, alerts }
     }
 
-    /// The rules of a dispatch that look at an event whatever it holds: those with open runs of its key, and one whose
-    /// judgements are written down. Under the same key other rules may listen elsewhere, to another part of the event.
+    /// Adds the rules of a dispatch that look at an event whatever it holds: those with open runs of its key, and one
+    /// whose judgements are written down. Under the same key other rules may listen elsewhere, to another part of the
+    /// event.
     #[inline]
-    fn open_rules(&self, dispatch: &Dispatch, row: Option<Row>, key: KeyAt<'_>) -> impl Iterator<Item = RuleId> {
-        let table = &self.tables[dispatch.key.index()];
-        let open = row.into_iter().flat_map(|row| table.open_rules(row));
-        let asked = self.asked.as_ref().and_then(|asked| asked.rule_of(key.bytes));
-        open.chain(asked).filter(|rule| dispatch.rules.binary_search(rule).is_ok())
+    fn add_open(&self, program: &Program, dispatch: &Dispatch, key: KeyAt<'_>, rules: &mut Vec<RuleId>) {
+        let keys = &self.keys[dispatch.key.index()];
+        let owners = &program.keys[dispatch.key.index()].cells;
+        let mut add = |rule: RuleId| {
+            if dispatch.rules.binary_search(&rule).is_ok() {
+                rules.push(rule);
+            }
+        };
+        if let Some(row) = keys.here() {
+            keys.each_open(row, |cell| owners[cell.index()].into_iter().for_each(&mut add));
+        }
+        if let Some(asked) = self.asked.as_ref().and_then(|asked| asked.rule_of(key.bytes)) {
+            add(asked);
+        }
     }
 
-    /// Offers an event to a rule. Gives the row of the key's runs, if it has any open.
-    fn offer(&mut self, rule: &Rule, place: Place<'_>, event: &Event, alerts: &mut Vec<Alert>) -> Option<Row> {
-        let Place { program, tables, memo, key, past, row } = place;
+    /// Offers an event to a rule, or to those that run together with it.
+    fn offer(&mut self, rule: &Rule, place: Place<'_>, event: &Event, alerts: &mut Vec<Alert>) {
+        if let Some(two_step) = rule.two_step.filter(|_| !self.plainly) {
+            return self.offer_to_two_steps(two_step, rule, place, event, alerts);
+        }
+        let Place { program, tables, memo, key, past } = place;
         let mut offer = Offer::new(rule, event, memo, past, tables);
         if let Some(asked) = self.asked.as_ref().filter(|asked| asked.is_of(rule.id, key.bytes)) {
             offer.trace(Some(Arc::clone(asked)));
@@ -421,202 +440,105 @@ impl Live {
         let mut desk = Desk { program, sources: &self.sources, pending: &mut self.pending, stats, alerts };
         let suppressor = &mut state.suppressor;
         let send = |completed: Completed<'_>| desk.send(suppressor, key.bytes, &completed);
+        let at = (&mut self.keys[rule.key.index()], key);
         match &rule.strategy {
             Strategy::Filter => {
                 if offer.starts().is_some() {
                     offer.complete_at_once(send);
                 }
-                row
             }
             Strategy::EachPair => {
-                let dropped = state.pairs.offer(&mut offer, key, &self.room, send);
+                let dropped = state.pairs.offer(&mut offer, at, &self.room, send);
                 stats.dropped.add(dropped);
                 self.set_sweep(rule);
-                row
             }
             Strategy::Held(held) => {
-                let dropped = held::offer(&mut offer, *held, &mut state.streaks, key, &self.room, send);
+                let dropped = held::offer(&mut offer, *held, &mut state.streaks, at, &self.room, send);
                 stats.dropped.add(dropped);
                 self.set_sweep(rule);
-                row
             }
             Strategy::Session(session) => {
-                let dropped = state.sessions.offer(&mut offer, session, key, &self.room);
+                let dropped = state.sessions.offer(&mut offer, session, at, &self.room);
                 stats.dropped.add(dropped);
                 self.set_timer(rule);
-                row
             }
             Strategy::SequenceNfa | Strategy::AllOf => self.offer_to_runs(offer, place, alerts),
         }
     }
 
-    /// Offers an event to the two-step sequences that run together, once for all of them.
-    fn offer_to_two_steps(&mut self, id: TwoStepId, place: Place<'_>, event: &Event, alerts: &mut Vec<Alert>) {
-        let Place { program, tables, memo, key, past, .. } = place;
+    /// Offers an event to the two-step sequences that run together, once for all of them; `first` is the first.
+    fn offer_to_two_steps(
+        &mut self,
+        id: TwoStepId,
+        first: &Rule,
+        place: Place<'_>,
+        event: &Event,
+        alerts: &mut Vec<Alert>,
+    ) {
+        let Place { program, tables, memo, key, past } = place;
         let two_step = &program.two_steps[id.index()];
-        let first = &program.rules[two_step.members[0].rule.index()];
         let offer = Offer::new(first, event, memo, past, tables);
-        let Live { sources, room, pending, stats, rules, two_steps, .. } = self;
-        let runs = &mut two_steps[id.index()];
-        runs.complete(program, two_step, &offer, key, |completed| {
+        let Live { sources, room, pending, stats, rules, two_steps, keys, .. } = self;
+        let (runs, keys) = (&mut two_steps[id.index()], &mut keys[first.key.index()]);
+        runs.complete(program, two_step, &offer, keys, |completed| {
             let at = completed.rule.id.index();
             let mut desk = Desk { program, sources, pending, stats: &mut stats.rules[at], alerts };
             desk.send(&mut rules[at].suppressor, key.bytes, completed);
         });
         if offer.starts().is_some() {
-            runs.start(two_step, &offer, key, room, &mut stats.rules);
+            runs.start(two_step, &offer, keys, key, room, &mut stats.rules);
         }
     }
 
-    fn offer_to_runs(&mut self, mut offer: Offer<'_>, place: Place<'_>, alerts: &mut Vec<Alert>) -> Option<Row> {
-        let Place { program, key, row, .. } = place;
+    fn offer_to_runs(&mut self, mut offer: Offer<'_>, place: Place<'_>, alerts: &mut Vec<Alert>) {
+        let Place { program, key, .. } = place;
         let (rule, event) = (offer.rule, offer.event);
         let state = &mut self.rules[rule.id.index()];
         let stats = &mut self.stats.rules[rule.id.index()];
         let mut desk = Desk { program, sources: &self.sources, pending: &mut self.pending, stats, alerts };
         let suppressor = &mut state.suppressor;
         let send = |completed: Completed<'_>| desk.send(suppressor, key.bytes, &completed);
-        let table = &mut self.tables[rule.key.index()];
-        let mut used_up = false;
-        if let Some(list) = row.and_then(|row| table.open_list(row, rule.id)) {
-            used_up = offer.offer_to_open_runs(&mut state.runs, list, send);
-        }
-        let mut starts = if used_up { None } else { offer.starts() };
-        let row = if starts.is_some() && self.room.is_tight(state.runs.len()) {
-            starts = starts.filter(|_| self.admit(rule, row, event.time_ms));
-            self.tables[rule.key.index()].find(key.hash, key.bytes)
-        } else {
-            row
-        };
-        let state = &mut self.rules[rule.id.index()];
-        let table = &mut self.tables[rule.key.index()];
-        let row = if let Some(first) = starts {
-            let row = row.unwrap_or_else(|| table.insert(key.hash, key.bytes));
-            let list = table.list_mut(row, rule.id);
+        let keys = &mut self.keys[rule.key.index()];
+        let used_up = keys.here().is_some_and(|row| offer.offer_to_open_runs(&mut state.runs, keys, row, send));
+        let starts = if used_up { None } else { offer.starts() };
+        let is_tight = self.room.is_tight(self.rules[rule.id.index()].runs.len());
+        if let Some(first) = starts.filter(|_| !is_tight || self.admit(rule, event.time_ms)) {
+            let RuleState { runs, .. } = &mut self.rules[rule.id.index()];
+            let keys = &mut self.keys[rule.key.index()];
+            let row = keys.here_or_new(key);
+            let of_key = runs.of_key(keys, row);
             let limits = &self.room.limits;
             let dropped = &mut self.stats.rules[rule.id.index()].dropped;
-            if list.len() < limits.open_runs_per_key || nfa::make_room(&mut state.runs, list, limits, dropped) {
-                offer.start(&mut state.runs, row, list, first);
-            } else {
-                starts = None;
+            if of_key.open() < limits.open_runs_per_key || nfa::make_room(runs, keys, of_key, limits, dropped) {
+                offer.start(runs, keys, row, first);
+                self.sweep_behind(rule, event.time_ms);
             }
-            Some(row)
-        } else {
-            row.filter(|row| !table.tidy(*row, rule.id))
-        };
-        if starts.is_some() && rule.within.is_some() {
-            // As many leave as come, so what has passed never piles up. This key keeps its row: it has a run.
-            self.sweep(rule, event.time_ms, 2);
-            self.set_sweep(rule);
         }
         if rule.absence.is_some() {
             self.set_timer(rule);
         }
-        row
-    }
-
-    /// Forgets up to `most` runs of a rule whose `within` has passed.
-    fn sweep(&mut self, rule: &Rule, watermark_ms: i64, most: usize) {
-        let RuleState { runs, pairs, streaks, .. } = &mut self.rules[rule.id.index()];
-        match (&rule.strategy, rule.within) {
-            (Strategy::EachPair, Some(within)) => {
-                return pairs.forget_before(watermark_ms.saturating_sub(within.ms), most);
-            }
-            (Strategy::Held(held), _) => {
-                let gap_ms = held.gap_ms.unwrap_or(i64::MAX);
-                return streaks.forget_before(watermark_ms.saturating_sub(gap_ms), most);
-            }
-            _ => {}
-        }
-        for _ in 0..most {
-            let Some(row) = runs.expired(watermark_ms) else { break };
-            nfa::expire(rule, runs, &mut self.tables[rule.key.index()], row);
-        }
-    }
-
-    /// Forgets all of which the time has passed. Only rules that have such are looked at.
-    fn sweep_due(&mut self, program: &Program, watermark_ms: i64) {
-        while let Some(Reverse((due_ms, id))) = self.sweeps.peek().copied()
-            && due_ms < watermark_ms
-        {
-            self.sweeps.pop();
-            self.rules[id.index()].sweep_set = false;
-            let rule = &program.rules[id.index()];
-            self.sweep(rule, watermark_ms, usize::MAX);
-            self.set_sweep(rule);
-        }
-    }
-
-    fn set_sweep(&mut self, rule: &Rule) {
-        let state = &mut self.rules[rule.id.index()];
-        if !state.sweep_set
-            && let Some(due_ms) = state.next_sweep(rule)
-        {
-            state.sweep_set = true;
-            self.sweeps.push(Reverse((due_ms, rule.id)));
-        }
-    }
-
-    fn set_timer(&mut self, rule: &Rule) {
-        let state = &mut self.rules[rule.id.index()];
-        if !state.timer_set
-            && let Some(ends_ms) = state.next_end(rule)
-        {
-            state.timer_set = true;
-            self.timers.push(Reverse((ends_ms, rule.level, rule.id)));
-        }
-    }
-
-    fn fire_next(&mut self, program: &Program, tables: Tables<'_>, alerts: &mut Vec<Alert>) {
-        let Some(Reverse((due_ms, _, id))) = self.timers.pop() else { return };
-        let rule = &program.rules[id.index()];
-        let state = &mut self.rules[id.index()];
-        state.timer_set = false;
-        // The timer was set for a run that may have ended meanwhile; then it is set again for the one now first.
-        if state.next_end(rule) == Some(due_ms) {
-            let stats = &mut self.stats.rules[id.index()];
-            let mut desk = Desk { program, sources: &self.sources, pending: &mut self.pending, stats, alerts };
-            let suppressor = &mut state.suppressor;
-            let mut send = |key: &Key, completed: Completed<'_>| desk.send(suppressor, key.as_bytes(), &completed);
-            if let Strategy::Session(session) = &rule.strategy {
-                state.sessions.close(rule, session, due_ms, tables, self.asked.as_deref(), send);
-            } else if let Some(row) = state.runs.wait_over(due_ms.saturating_add(1)) {
-                let table = &mut self.tables[rule.key.index()];
-                nfa::wait_ended(rule, &mut state.runs, table, row, tables, |table, key, completed| {
-                    send(table.key(key), completed);
-                });
-            }
-        }
-        self.set_timer(rule);
     }
 }
 
 /// No runs yet, of each.
-fn two_steps(program: &Program, hasher: &DefaultHashBuilder) -> Vec<TwoSteps> {
+fn two_steps(program: &Program) -> Vec<TwoSteps> {
     let within_ms = |two_step: &TwoStep| {
         let within = program.rules[two_step.members[0].rule.index()].within;
         within.expect("a two-step sequence has an end").ms
     };
-    program.two_steps.iter().map(|two_step| TwoSteps::new(within_ms(two_step), hasher.clone())).collect()
+    program.two_steps.iter().map(|two_step| TwoSteps::new(within_ms(two_step), two_step.cell)).collect()
 }
 
 impl RuleState {
-    /// When the next wait or session ends.
-    fn next_end(&mut self, rule: &Rule) -> Option<i64> {
-        match &rule.strategy {
-            Strategy::Session(session) => self.sessions.next_close(session),
-            _ => self.runs.next_wait_end(),
-        }
-    }
-}
-
-impl RuleState {
-    /// From when on there is something to be forgotten: its time has passed.
-    fn next_sweep(&self, rule: &Rule) -> Option<i64> {
-        match &rule.strategy {
-            Strategy::EachPair => Some(self.pairs.oldest_ms()?.saturating_add(rule.within?.ms)),
-            Strategy::Held(held) => Some(self.streaks.oldest_ms()?.saturating_add(held.gap_ms?)),
-            _ => self.runs.expired(i64::MAX).map(|row| self.runs.get(row).ends_ms),
+    fn new(rule: &Rule) -> RuleState {
+        RuleState {
+            runs: Runs::new(rule.cell),
+            pairs: Pairs::new(rule.cell),
+            streaks: Streaks::of_runs(rule.cell),
+            sessions: Sessions::new(rule.cell),
+            suppressor: Suppressor::default(),
+            timer_set: false,
+            sweep_set: false,
         }
     }
 }

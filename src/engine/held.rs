@@ -1,16 +1,16 @@
 //! `where c for D`: one row a key while the condition holds.
 
+use crate::engine::by_key::ByKey;
 use crate::engine::completed::Completed;
-use crate::engine::keyed::Keyed;
+use crate::engine::keys::{KeyAt, KeyTable};
 use crate::engine::limits::{Dropped, Room};
 use crate::engine::nfa::Offer;
-use crate::engine::past::KeyAt;
 use crate::engine::record::{Records, Taken};
 use crate::engine::runs::Trail;
 use crate::program::{Held, StepId};
 
 /// The streaks of all keys.
-pub(super) type Streaks = Keyed<Streak>;
+pub(super) type Streaks = ByKey<Streak>;
 
 /// Events of a key, one after the other, on all of which the condition held.
 #[derive(Debug)]
@@ -28,7 +28,7 @@ pub(super) fn offer(
     offer: &mut Offer<'_>,
     held: Held,
     streaks: &mut Streaks,
-    key: KeyAt<'_>,
+    (keys, key): (&mut KeyTable, KeyAt<'_>),
     room: &Room,
     completed: impl FnOnce(Completed<'_>),
 ) -> Dropped {
@@ -36,21 +36,23 @@ pub(super) fn offer(
     let mut dropped = Dropped::default();
     if let Some(gap_ms) = held.gap_ms {
         // A silence that is too long breaks a streak, so a row that has been silent for so long says nothing.
-        streaks.forget_before(now_ms.saturating_sub(gap_ms), 2);
+        streaks.forget_before(keys, now_ms.saturating_sub(gap_ms), 2);
     }
     if !offer.fits(&offer.rule.steps[0].guards, None) {
-        streaks.remove(key.hash, key.bytes);
+        streaks.take_here(keys);
         return dropped;
     }
     let broken = |streak: &Streak| held.gap_ms.is_some_and(|gap_ms| now_ms.saturating_sub(streak.latest_ms) > gap_ms);
-    if streaks.get(key.hash, key.bytes).is_some_and(broken) {
-        streaks.remove(key.hash, key.bytes);
+    if streaks.here(keys).is_some_and(|row| broken(streaks.get(row))) {
+        streaks.take_here(keys);
     }
-    if room.is_tight(streaks.len()) && streaks.get(key.hash, key.bytes).is_none() {
+    if room.is_tight(streaks.len()) && streaks.here(keys).is_none() {
         if let Some(gap_ms) = held.gap_ms {
-            streaks.forget_before(now_ms.saturating_sub(gap_ms), usize::MAX);
+            streaks.forget_before(keys, now_ms.saturating_sub(gap_ms), usize::MAX);
         }
-        if !room.admit(true, streaks.len(), &mut dropped, || usize::from(streaks.take_oldest().is_some())) {
+        let (is_new_key, open) = (!keys.is_open_here(), streaks.len());
+        let drop_oldest = || usize::from(streaks.take_oldest(keys).is_some());
+        if !room.admit(is_new_key, open, &mut dropped, drop_oldest) {
             return dropped;
         }
     }
@@ -60,7 +62,8 @@ pub(super) fn offer(
         first.insert(&last);
         Streak { first, latest_ms: now_ms, alerted: false }
     };
-    let streak = streaks.touch(key.hash, key.bytes, now_ms, begin);
+    let row = streaks.touch(keys, key, now_ms, begin);
+    let streak = streaks.get_mut(row);
     streak.latest_ms = now_ms;
     let mut events = streak.first.as_bytes().to_vec();
     if streak.alerted || now_ms.saturating_sub(Taken::of(&events).time_ms()) < held.for_ms {

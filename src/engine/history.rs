@@ -1,6 +1,6 @@
 //! How runs ended, for those who ask why there was no alert. Kept only on request: it grows with the input.
 
-use crate::engine::runs::{Run, SharedLists};
+use crate::engine::runs::{Run, Trail};
 use crate::event::Position;
 use crate::program::StepId;
 
@@ -43,8 +43,8 @@ pub enum Ended {
 }
 
 impl PastRun {
-    pub(super) fn new(run: &Run, shared: &SharedLists, ended: Ended) -> PastRun {
-        let trail = run.trail(shared);
+    /// Of a run and what it has taken.
+    pub(super) fn new(run: &Run, trail: Trail<'_>, ended: Ended) -> PastRun {
         let first = trail.first_arrival().unwrap_or_default();
         let taken = match run.taken {
             // The run stopped counting there.

@@ -5,9 +5,11 @@
 
 use std::collections::VecDeque;
 
-use crate::engine::keyed::Keyed;
-use crate::engine::past::KeyAt;
+use crate::engine::by_key::ByKey;
+use crate::engine::keys::{KeyAt, KeyTable};
+use crate::engine::slab::Row;
 use crate::event::Key;
+use crate::program::CellId;
 
 /// When something closes.
 #[derive(Clone, Copy, Debug)]
@@ -21,9 +23,10 @@ pub(super) struct Idle {
 /// What is open, one a key.
 #[derive(Debug)]
 pub(super) struct UntilIdle<T> {
-    open: Keyed<Open<T>>,
-    /// With a longest time: keys by the time at which theirs began. One that has closed since is passed over.
-    starts: VecDeque<(i64, u64, u64, Key)>,
+    open: ByKey<Open<T>>,
+    /// With a longest time: rows by the time at which they began, with their numbers. One that has closed since is
+    /// passed over.
+    starts: VecDeque<(i64, u64, Row)>,
     begun: u64,
 }
 
@@ -47,40 +50,50 @@ pub(super) struct Closed<T> {
     pub(super) value: T,
 }
 
-impl<T> Default for UntilIdle<T> {
-    fn default() -> Self {
-        UntilIdle { open: Keyed::default(), starts: VecDeque::new(), begun: 0 }
-    }
-}
-
 impl<T> UntilIdle<T> {
     /// What is open of a key, in bytes.
-    pub(super) const ROW_BYTES: usize = Keyed::<Open<T>>::ROW_BYTES;
+    pub(super) const ROW_BYTES: usize = ByKey::<Open<T>>::ROW_BYTES;
+
+    /// Nothing open yet, which counts as an open run of its key; this is its cell in the rows of keys.
+    pub(super) fn of_runs(cell: CellId) -> UntilIdle<T> {
+        UntilIdle { open: ByKey::of_runs(cell), starts: VecDeque::new(), begun: 0 }
+    }
+
+    /// As [`UntilIdle::of_runs`], but it counts as something that is remembered.
+    pub(super) fn of_memories(cell: CellId) -> UntilIdle<T> {
+        UntilIdle { open: ByKey::of_memories(cell), starts: VecDeque::new(), begun: 0 }
+    }
 
     /// How many are open.
     pub(super) fn len(&self) -> usize {
         self.open.len()
     }
 
-    /// What is open for a key, begun where there is nothing, at an event of this time. What ends before it is closed
-    /// already.
-    pub(super) fn touch(&mut self, idle: Idle, key: KeyAt<'_>, now_ms: i64, make: impl FnOnce() -> T) -> &mut T {
-        if self.open.get(key.hash, key.bytes).is_none() {
-            self.begun += 1;
-            if idle.at_most_ms.is_some() {
-                self.starts.push_back((now_ms, self.begun, key.hash, Key::from_bytes(key.bytes)));
-            }
-        }
+    /// What is open for the key at hand, begun where there is nothing, at an event of this time. What ends before it is
+    /// closed already.
+    pub(super) fn touch(
+        &mut self,
+        idle: Idle,
+        (keys, key): (&mut KeyTable, KeyAt<'_>),
+        now_ms: i64,
+        make: impl FnOnce() -> T,
+    ) -> &mut T {
+        let is_new = !self.has(keys);
+        self.begun += u64::from(is_new);
         let number = self.begun;
         let make = || Open { number, start_ms: now_ms, last_ms: now_ms, value: make() };
-        let open = self.open.touch(key.hash, key.bytes, now_ms, make);
+        let row = self.open.touch(keys, key, now_ms, make);
+        if is_new && idle.at_most_ms.is_some() {
+            self.starts.push_back((now_ms, number, row));
+        }
+        let open = self.open.get_mut(row);
         open.last_ms = now_ms;
         &mut open.value
     }
 
-    /// Whether something is open for a key.
-    pub(super) fn has(&self, key: KeyAt<'_>) -> bool {
-        self.open.get(key.hash, key.bytes).is_some()
+    /// Whether something is open for the key at hand.
+    pub(super) fn has(&self, keys: &KeyTable) -> bool {
+        self.open.here(keys).is_some()
     }
 
     /// The time of the last event of that which was longest without one.
@@ -89,16 +102,16 @@ impl<T> UntilIdle<T> {
     }
 
     /// Takes out what was longest without an event.
-    pub(super) fn take_oldest(&mut self) -> Option<T> {
-        self.open.take_oldest().map(|open| open.value)
+    pub(super) fn take_oldest(&mut self, keys: &mut KeyTable) -> Option<T> {
+        self.open.take_oldest(keys).map(|open| open.value)
     }
 
     /// When the next closes.
     pub(super) fn next_close(&mut self, idle: Idle) -> Option<i64> {
         let idle_ms = self.open.oldest_ms().map(|last_ms| last_ms.saturating_add(idle.idle_ms));
         let Some(at_most_ms) = idle.at_most_ms else { return idle_ms };
-        while let Some((start_ms, number, hash, key)) = self.starts.front() {
-            if self.open.get(*hash, key.as_bytes()).is_some_and(|open| open.number == *number) {
+        while let Some((start_ms, number, row)) = self.starts.front() {
+            if self.open.find(*row).is_some_and(|open| open.number == *number) {
                 return idle_ms.min(Some(start_ms.saturating_add(at_most_ms)));
             }
             self.starts.pop_front();
@@ -107,11 +120,12 @@ impl<T> UntilIdle<T> {
     }
 
     /// Closes the one whose time, as [`UntilIdle::next_close`] gave it, has come.
-    pub(super) fn close(&mut self, idle: Idle, close_ms: i64) -> Option<Closed<T>> {
-        let silent = self.open.oldest().filter(|(_, _, open)| open.last_ms.saturating_add(idle.idle_ms) == close_ms);
-        let due = silent.map(|(hash, key, _)| (hash, key.clone()));
-        let (hash, key) = due.or_else(|| self.starts.pop_front().map(|(_, _, hash, key)| (hash, key)))?;
-        let Open { start_ms, last_ms, value, .. } = self.open.remove(hash, key.as_bytes())?;
+    pub(super) fn close(&mut self, idle: Idle, keys: &mut KeyTable, close_ms: i64) -> Option<Closed<T>> {
+        let is_due = |row: &Row| self.open.get(*row).last_ms.saturating_add(idle.idle_ms) == close_ms;
+        let silent = self.open.oldest().filter(is_due);
+        let row = silent.or_else(|| self.starts.pop_front().map(|(_, _, row)| row))?;
+        let key = self.open.key(keys, row).clone();
+        let Open { start_ms, last_ms, value, .. } = self.open.take(keys, row);
         Some(Closed { key, start_ms, last_ms, value })
     }
 }

@@ -11,7 +11,7 @@ pub struct Limits {
     pub open_runs_per_key: usize,
     /// Open runs of one rule, at least 1.
     pub open_runs_per_rule: usize,
-    /// Keys with something open, counted for each `for each` and once more for each rule that keeps its own.
+    /// Keys with something open, counted for each `for each`.
     pub keys: usize,
     /// All that is open or remembered, in bytes, as counts and sizes of rows tell.
     pub state_bytes: usize,
@@ -172,9 +172,9 @@ impl Room {
 }
 
 impl Footprint {
-    /// Of so many keys and rows.
-    pub(super) fn of(keys: usize, key_bytes: usize, rows: usize, row_bytes: usize) -> Footprint {
-        Footprint { keys, bytes: keys * key_bytes + rows * row_bytes }
+    /// Of so many rows.
+    pub(super) fn of_rows(rows: usize, row_bytes: usize) -> Footprint {
+        Footprint { keys: 0, bytes: rows * row_bytes }
     }
 
     pub(super) fn plus(self, other: Footprint) -> Footprint {

@@ -11,15 +11,15 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use crate::alert::{Alert, Emission, Kind};
+use crate::engine::by_key::ByKey;
 use crate::engine::compare;
 use crate::engine::emit;
 use crate::engine::eval::{self, Context};
 use crate::engine::fold::Fold;
 use crate::engine::idle::{Closed, Idle, UntilIdle};
-use crate::engine::keyed::Keyed;
+use crate::engine::keys::{KeyAt, KeyTable};
 use crate::engine::lookups::Tables;
 use crate::engine::panes::{self, Hop, Panes};
-use crate::engine::past::KeyAt;
 use crate::engine::sliding::Sliding;
 use crate::engine::stats::MeasureStats;
 use crate::event::{Event, Key, Value};
@@ -41,7 +41,7 @@ pub(super) struct Measures {
 enum Open {
     Panes(Hop, Panes),
     Sessions(Idle, UntilIdle<Box<[Fold]>>),
-    Newest(u32, Keyed<Newest>),
+    Newest(u32, ByKey<Newest>),
 }
 
 /// The newest events of a key.
@@ -57,6 +57,8 @@ pub(super) struct Outlet<'a> {
     pub(super) sources: &'a [String],
     /// The rows of the lists and tables, as they are now.
     pub(super) tables: Tables<'a>,
+    /// By key.
+    pub(super) keys: &'a mut [KeyTable],
     /// By measure.
     pub(super) stats: &'a mut [MeasureStats],
     pub(super) alerts: &'a mut Vec<Alert>,
@@ -67,7 +69,7 @@ impl Measures {
     pub(super) const SESSION_BYTES: usize = UntilIdle::<Box<[Fold]>>::ROW_BYTES;
 
     /// A key of a measure over the last events, in bytes, without its aggregates and events.
-    pub(super) const NEWEST_BYTES: usize = Keyed::<Newest>::ROW_BYTES;
+    pub(super) const NEWEST_BYTES: usize = ByKey::<Newest>::ROW_BYTES;
 
     pub(super) fn new(program: &Program) -> Measures {
         Measures { open: program.measures.iter().map(Open::new).collect(), next_end_ms: i64::MAX }
@@ -100,10 +102,14 @@ impl Measures {
                 add(panes.touch(*hop, key, event.time_ms, || folds(measure)), measure, type_id, context);
             }
             Open::Sessions(idle, sessions) => {
-                add(sessions.touch(*idle, key, event.time_ms, || folds(measure)), measure, type_id, context);
+                let keys = &mut outlet.keys[measure.key.index()];
+                let folds = sessions.touch(*idle, (keys, key), event.time_ms, || folds(measure));
+                add(folds, measure, type_id, context);
             }
             Open::Newest(count, rows) => {
-                let newest = rows.touch(key.hash, key.bytes, event.time_ms, || Newest::new(measure, *count));
+                let keys = &mut outlet.keys[measure.key.index()];
+                let row = rows.touch(keys, key, event.time_ms, || Newest::new(measure, *count));
+                let newest = rows.get_mut(row);
                 let window = newest.take(measure, *count, type_id, context, event.time_ms);
                 let emission = Emission { start_ms: window, end_ms: event.time_ms, rank: None };
                 let aggregates: Vec<Value> = newest.aggregates.iter().map(Sliding::value).collect();
@@ -138,7 +144,9 @@ impl Measures {
                     }
                 }
                 Open::Sessions(idle, sessions) => {
-                    let Some(Closed { key, start_ms, last_ms, value }) = sessions.close(*idle, end_ms) else { return };
+                    let keys = &mut outlet.keys[measure.key.index()];
+                    let closed = sessions.close(*idle, keys, end_ms);
+                    let Some(Closed { key, start_ms, last_ms, value }) = closed else { return };
                     let emission = Emission { start_ms, end_ms: last_ms, rank: None };
                     outlet.emit(measure, &key, &values(&value), emission, end_ms, None);
                 }
@@ -152,9 +160,9 @@ impl Open {
     fn new(measure: &Measure) -> Open {
         match measure.window {
             MeasureWindow::Every { over_ms, every_ms } => Open::Panes(Hop { over_ms, every_ms }, Panes::default()),
-            MeasureWindow::Last(count) => Open::Newest(count, Keyed::default()),
+            MeasureWindow::Last(count) => Open::Newest(count, ByKey::of_memories(measure.cell)),
             MeasureWindow::Session { idle_ms, at_most_ms } => {
-                Open::Sessions(Idle { idle_ms, at_most_ms }, UntilIdle::default())
+                Open::Sessions(Idle { idle_ms, at_most_ms }, UntilIdle::of_memories(measure.cell))
             }
         }
     }

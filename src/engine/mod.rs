@@ -10,7 +10,10 @@
 //! - `stream`    a sequencer before an engine: what a shard steps;
 //! - `engine`    one program over ordered events: dispatch by type and key, timers;
 //! - `candidates` the rules that an event leads to;
-//! - `past`      what is remembered of a key: windows and seen values, in rows by `keyed`;
+//! - `keys`      the keys that have anything open or remembered, each looked up once an event, with a cell for each that
+//!   keeps something of it;
+//! - `by_key`    rows that somebody keeps, one a key, `touched` in the order in which they were last touched;
+//! - `past`      what is remembered of a key: windows and the values that were `seen`;
 //! - `fold`      aggregates over what has been seen; `sliding` over a window that moves, with `recent` for distinct
 //!   values and `ranked` for percentiles;
 //! - `exact`     sums of numbers that do not drift;
@@ -21,7 +24,6 @@
 //! - `pairs`     `each pair of`; `sessions`; `held` conditions; `idle` what closes after a silence;
 //! - `measures`  measures, with `panes` for windows of time;
 //! - `completed` a completed match; `pending` an alert that other rules are to see;
-//! - `keys`      rows of keys that have something open;
 //! - `slab`      rows that keep their number, in `chunks` that are never moved;
 //! - `runs`      where runs are kept, with their orders by key, by age and by deadline; `record` what they keep of an
 //!   event;
@@ -41,6 +43,7 @@
 //! There is no clock here, no input or output, and no order that comes from a hash map. All the time there is comes
 //! with the events and the watermark. State is owned by the caller's [`Stream`] and moves between threads with it.
 
+mod by_key;
 mod candidates;
 mod chunks;
 mod compare;
@@ -58,7 +61,6 @@ mod held;
 mod history;
 mod holds;
 mod idle;
-mod keyed;
 mod keys;
 mod limits;
 mod lookups;
@@ -76,6 +78,7 @@ mod recent;
 mod record;
 mod reorder;
 mod runs;
+mod seen;
 mod sequence;
 mod sessions;
 mod sizes;
@@ -84,6 +87,7 @@ mod sliding;
 mod stats;
 mod stream;
 mod suppress;
+mod touched;
 mod trace;
 mod two_step;
 mod unordered;

@@ -7,12 +7,13 @@
 use crate::engine::completed::Completed;
 use crate::engine::eval::{self, Context};
 use crate::engine::history::Ended;
+use crate::engine::keys::{Cell, KeyTable};
 use crate::engine::limits::{Dropped, Limit, Limits, WhenFull};
 use crate::engine::lookups::Tables;
 use crate::engine::memo::Memo;
 use crate::engine::past::Past;
-use crate::engine::record::{self, Made, Span};
-use crate::engine::runs::{KeyTable, Run, RunList, Runs, Trail};
+use crate::engine::record::{self, Made};
+use crate::engine::runs::{Run, Runs, Trail};
 use crate::engine::slab::{NONE, Row};
 use crate::engine::trace::{self, Asked, Judged, Seen, Traced};
 use crate::engine::unordered;
@@ -91,24 +92,26 @@ impl<'a> Offer<'a> {
         completed(self.completion(Trail::of_records(&self.made(StepId(0)))));
     }
 
-    /// Offers the event to the open runs of the key. Returns whether a rule without `every` completed, so that the
-    /// event may start nothing.
+    /// Offers the event to the open runs of a key. Returns whether a rule without `every` completed, so that the event
+    /// may start nothing.
     pub(super) fn offer_to_open_runs(
         &mut self,
         runs: &mut Runs,
-        list: &mut RunList,
+        keys: &mut KeyTable,
+        key: Row,
         mut completed: impl FnMut(Completed<'_>),
     ) -> bool {
         if self.asked.is_none() {
-            runs.part(self.rule, list);
+            runs.part(self.rule, keys, key);
         }
-        if list.parted.is_some() {
-            return self.offer_to_parted(runs, list, completed);
+        let of_key = runs.of_key(keys, key);
+        if runs.parted(of_key).is_some() {
+            return self.offer_to_parted(runs, keys, key, completed);
         }
-        let mut row = list.first;
-        while row != NONE {
+        let mut row = of_key.at;
+        for _ in 0..of_key.open() {
             let after = runs.after_in_key(row);
-            if self.offer_to(runs, row, list, &mut completed) {
+            if self.offer_to(runs, keys, row, &mut completed) {
                 return true;
             }
             row = after;
@@ -120,60 +123,65 @@ impl<'a> Offer<'a> {
     fn offer_to_parted(
         &mut self,
         runs: &mut Runs,
-        list: &mut RunList,
+        keys: &mut KeyTable,
+        key: Row,
         mut completed: impl FnMut(Completed<'_>),
     ) -> bool {
         // Those whose time has passed are the oldest ones.
-        while list.first != NONE && self.event.time_ms > runs.get(list.first).ends_ms {
-            runs.close(list.first, list, Ended::Expired);
+        let oldest = |runs: &Runs, keys: &KeyTable| runs.of_key(keys, key).at;
+        let mut first = oldest(runs, keys);
+        while first != NONE && self.event.time_ms > runs.get(first).ends_ms {
+            runs.close(first, keys, Ended::Expired);
+            first = oldest(runs, keys);
         }
-        let candidates = list.parted.as_ref().map(|parted| parted.candidates(self)).unwrap_or_default();
-        candidates.into_iter().any(|row| self.offer_to(runs, row, list, &mut completed))
+        let parted = runs.parted(runs.of_key(keys, key));
+        let candidates = parted.map(|parted| parted.candidates(self)).unwrap_or_default();
+        candidates.into_iter().any(|row| self.offer_to(runs, keys, row, &mut completed))
     }
 
     /// Offers the event to a run. Returns whether it has completed a rule without `every`.
     fn offer_to(
         &mut self,
         runs: &mut Runs,
+        keys: &mut KeyTable,
         row: Row,
-        list: &mut RunList,
         completed: &mut impl FnMut(Completed<'_>),
     ) -> bool {
-        match self.judge(runs.get(row), list) {
+        let of_key = runs.of_key(keys, runs.get(row).key);
+        match self.judge(runs.get(row), runs.trail(row, of_key)) {
             Move::Skip => {}
-            Move::End(ended) => runs.close(row, list, ended),
+            Move::End(ended) => runs.close(row, keys, ended),
             judged => {
-                if self.advance(runs, row, list, judged) == Progress::Complete {
-                    completed(self.completion(runs.get(row).trail(&list.shared)));
+                if self.advance(runs, row, keys, judged) == Progress::Complete {
+                    completed(self.completion(runs.trail(row, runs.of_key(keys, runs.get(row).key))));
                     if !self.rule.every {
-                        close_all(runs, list, row);
+                        close_all(runs, keys, row);
                         return true;
                     }
-                    runs.close(row, list, Ended::Completed);
+                    runs.close(row, keys, Ended::Completed);
                 }
             }
         }
         false
     }
 
-    /// Starts a run with the event, which fits the first step and does not complete the rule alone.
-    pub(super) fn start(&mut self, runs: &mut Runs, key: Row, list: &mut RunList, first: Move) {
+    /// Starts a run of a key with the event, which fits the first step and does not complete the rule alone.
+    pub(super) fn start(&mut self, runs: &mut Runs, keys: &mut KeyTable, key: Row, first: Move) {
         let start_ms = self.event.time_ms;
         let ends_ms = self.rule.within.map_or(i64::MAX, |within| start_ms.saturating_add(within.ms));
-        let row = runs.open(Run::new(key, ends_ms), list);
-        let progress = self.advance(runs, row, list, first);
+        let row = runs.open(Run::new(key, ends_ms), keys);
+        let progress = self.advance(runs, row, keys, first);
         debug_assert_ne!(progress, Progress::Complete, "rules that one event decides keep no runs");
     }
 
     /// What the event does to a run. A run's steps are tried before `unless`.
-    fn judge(&self, run: &Run, list: &RunList) -> Move {
+    fn judge(&self, run: &Run, trail: Trail<'_>) -> Move {
         if self.event.time_ms > run.ends_ms {
             if self.asked.is_some() {
-                self.trace_late(run, run.trail(&list.shared));
+                self.trace_late(run, trail);
             }
             return Move::End(Ended::Expired);
         }
-        let trail = run.trail(&list.shared);
         let judged = match self.rule.steps.get(run.step.index()) {
             Some(_) if matches!(self.rule.strategy, Strategy::AllOf) => {
                 unordered::next_slot(self, trail).map_or(Move::Skip, Move::TakeSlot)
@@ -279,17 +287,18 @@ impl<'a> Offer<'a> {
     }
 
     /// Lets a run take the event, in its step or in the next one.
-    fn advance(&mut self, runs: &mut Runs, row: Row, list: &mut RunList, judged: Move) -> Progress {
-        list.take_out(runs.get(row));
-        let progress = self.take(runs, row, list, judged);
+    fn advance(&mut self, runs: &mut Runs, row: Row, keys: &mut KeyTable, judged: Move) -> Progress {
+        let key = runs.get(row).key;
+        runs.take_out(row, runs.of_key(keys, key));
+        let progress = self.take(runs, row, keys, judged);
         if progress != Progress::Complete {
-            list.take_in(row, runs.get(row));
+            runs.take_in(row, runs.of_key(keys, key));
         }
         progress
     }
 
-    /// As [`Offer::advance`], without the groups of the list.
-    fn take(&mut self, runs: &mut Runs, row: Row, list: &mut RunList, judged: Move) -> Progress {
+    /// As [`Offer::advance`], without the groups of the key.
+    fn take(&mut self, runs: &mut Runs, row: Row, keys: &mut KeyTable, judged: Move) -> Progress {
         let rule = self.rule;
         if let Move::TakeSlot(slot) = judged {
             return unordered::bind(rule, runs.get_mut(row), &self.made(slot));
@@ -298,8 +307,7 @@ impl<'a> Offer<'a> {
             leave_step(runs.get_mut(row));
         }
         let step_id = runs.get(row).step;
-        let shared = self.keep(runs.get_mut(row), step_id, list);
-        runs.share(shared);
+        self.keep(runs, row, step_id, keys);
         let step = &rule.steps[step_id.index()];
         let run = runs.get_mut(row);
         // A step that takes ever more needs to know only that it has enough.
@@ -320,22 +328,14 @@ impl<'a> Offer<'a> {
         }
     }
 
-    /// Keeps what the run needs of the event. Says whether it is one more that the runs of the key share.
-    fn keep(&self, run: &mut Run, step_id: StepId, list: &mut RunList) -> bool {
+    /// Keeps what the run needs of the event: itself, or with the other runs of its key.
+    fn keep(&self, runs: &mut Runs, row: Row, step_id: StepId, keys: &mut KeyTable) {
         let made = self.made(step_id);
         let step = &self.rule.steps[step_id.index()];
-        if !(step.is_repeated() && step.independent) {
-            run.own.insert(&made);
-            return false;
-        }
-        let shared = list.shared_of(step_id);
-        if run.taken == 0 {
-            let (from, is_new) = shared.begin(&made);
-            run.own.insert(&Span { step: step_id, from, to: from + 1 }.to_record());
-            is_new
+        if step.is_repeated() && step.independent {
+            runs.keep_shared(row, keys, step_id, &made);
         } else {
-            run.own.lengthen_span();
-            shared.push(&made)
+            runs.get_mut(row).own.insert(&made);
         }
     }
 
@@ -371,46 +371,53 @@ pub(super) fn wait_ended(
 ) {
     let run = runs.get(row);
     let key = run.key;
-    let list = keys.list(key, rule.id).expect("an open run is in its key's list");
-    let trail = run.trail(&list.shared);
+    let trail = runs.trail(row, runs.of_key(keys, key));
     let completion = Completed { rule, trail, time_ms: run.ends_ms, past: None, aggregates: &[], tables };
     completed(keys, key, completion);
-    let list = keys.list_mut(key, rule.id);
     if rule.every {
-        runs.close(row, list, Ended::Completed);
+        runs.close(row, keys, Ended::Completed);
     } else {
-        close_all(runs, list, row);
+        close_all(runs, keys, row);
     }
-    keys.tidy(key, rule.id);
+    keys.tidy(key);
 }
 
 /// Ends a run whose `within` has passed.
-pub(super) fn expire(rule: &Rule, runs: &mut Runs, keys: &mut KeyTable, row: Row) {
-    let key = runs.get(row).key;
-    runs.close(row, keys.list_mut(key, rule.id), Ended::Expired);
-    keys.tidy(key, rule.id);
+pub(super) fn expire(runs: &mut Runs, keys: &mut KeyTable, row: Row) {
+    end(runs, keys, row, Ended::Expired);
 }
 
 /// Drops the oldest run of a key that has as many as it may, for a new one to take its place. Says whether it may.
 #[cold]
-pub(super) fn make_room(runs: &mut Runs, list: &mut RunList, limits: &Limits, dropped: &mut Dropped) -> bool {
+pub(super) fn make_room(
+    runs: &mut Runs,
+    keys: &mut KeyTable,
+    of_key: Cell,
+    limits: &Limits,
+    dropped: &mut Dropped,
+) -> bool {
     dropped.count(Limit::OpenRunsPerKey, 1);
     match limits.when_full {
         WhenFull::DropNew => false,
         WhenFull::DropOldest => {
-            runs.close(list.first, list, Ended::Dropped);
+            runs.close(of_key.at, keys, Ended::Dropped);
             true
         }
     }
 }
 
 /// Drops the run of a rule that started first.
-pub(super) fn drop_oldest(rule: &Rule, runs: &mut Runs, keys: &mut KeyTable) -> bool {
-    let Some((_, row)) = runs.oldest(rule.id, keys) else { return false };
-    let key = runs.get(row).key;
-    runs.close(row, keys.list_mut(key, rule.id), Ended::Dropped);
-    keys.tidy(key, rule.id);
+pub(super) fn drop_oldest(runs: &mut Runs, keys: &mut KeyTable) -> bool {
+    let Some((_, row)) = runs.oldest(keys) else { return false };
+    end(runs, keys, row, Ended::Dropped);
     true
+}
+
+/// Ends a run, and forgets its key if nothing is left of it.
+fn end(runs: &mut Runs, keys: &mut KeyTable, row: Row, ended: Ended) {
+    let key = runs.get(row).key;
+    runs.close(row, keys, ended);
+    keys.tidy(key);
 }
 
 fn leave_step(run: &mut Run) {
@@ -419,9 +426,13 @@ fn leave_step(run: &mut Run) {
 }
 
 /// Ends all runs of a key: one of them has completed.
-fn close_all(runs: &mut Runs, list: &mut RunList, completed: Row) {
-    while list.first != NONE {
-        let ended = if list.first == completed { Ended::Completed } else { Ended::UsedUp };
-        runs.close(list.first, list, ended);
+fn close_all(runs: &mut Runs, keys: &mut KeyTable, completed: Row) {
+    let key = runs.get(completed).key;
+    loop {
+        match runs.of_key(keys, key).at {
+            NONE => return,
+            row if row == completed => runs.close(row, keys, Ended::Completed),
+            row => runs.close(row, keys, Ended::UsedUp),
+        }
     }
 }

@@ -5,20 +5,20 @@
 
 use std::collections::VecDeque;
 
+use crate::engine::by_key::ByKey;
 use crate::engine::completed::Completed;
-use crate::engine::keyed::Keyed;
+use crate::engine::keys::{KeyAt, KeyTable};
 use crate::engine::limits::{Dropped, Footprint, Limit, Room, WhenFull};
 use crate::engine::nfa::Offer;
-use crate::engine::past::KeyAt;
 use crate::engine::record::{self, Record, Records, Taken};
 use crate::engine::runs::Trail;
 use crate::engine::unordered;
-use crate::program::{Rule, StepId};
+use crate::program::{CellId, Rule, StepId};
 
 /// The kept events of all keys.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Pairs {
-    rows: Keyed<Sides>,
+    rows: ByKey<Sides>,
     /// How many events are kept.
     kept: usize,
 }
@@ -32,7 +32,12 @@ const RIGHT: StepId = StepId(1);
 
 impl Pairs {
     /// A key with kept events, in bytes, without them.
-    pub(super) const ROW_BYTES: usize = Keyed::<Sides>::ROW_BYTES;
+    pub(super) const ROW_BYTES: usize = ByKey::<Sides>::ROW_BYTES;
+
+    /// Nothing kept yet; this is its cell in the rows of keys.
+    pub(super) fn new(cell: CellId) -> Pairs {
+        Pairs { rows: ByKey::of_runs(cell), kept: 0 }
+    }
 
     /// How many keys have kept events.
     pub(super) fn len(&self) -> usize {
@@ -45,19 +50,19 @@ impl Pairs {
     }
 
     /// Forgets up to `most` keys whose last event came before a time.
-    pub(super) fn forget_before(&mut self, time_ms: i64, most: usize) {
+    pub(super) fn forget_before(&mut self, keys: &mut KeyTable, time_ms: i64, most: usize) {
         for _ in 0..most {
-            let Some(sides) = self.rows.take_before(time_ms) else { return };
+            let Some(sides) = self.rows.take_before(keys, time_ms) else { return };
             self.kept -= sides.len();
         }
     }
 
     /// Drops all that is kept of the key that was longest without an event. Gives how many events that were.
-    pub(super) fn drop_oldest(&mut self) -> usize {
+    pub(super) fn drop_oldest(&mut self, keys: &mut KeyTable) -> usize {
         let mut dropped = 0;
         // A key of which everything has passed is no more than a row.
         while dropped == 0
-            && let Some(sides) = self.rows.take_oldest()
+            && let Some(sides) = self.rows.take_oldest(keys)
         {
             dropped = sides.len();
         }
@@ -68,31 +73,32 @@ impl Pairs {
     /// What is kept.
     pub(super) fn footprint(&self, rule: &Rule) -> Footprint {
         let event_bytes = rule.steps.iter().map(record::usual_bytes).max().unwrap_or_default();
-        Footprint::of(self.len(), Self::ROW_BYTES, self.kept, event_bytes)
+        Footprint::of_rows(self.len(), Self::ROW_BYTES).plus(Footprint::of_rows(self.kept, event_bytes))
     }
 
     /// Joins an event with what is kept of its key, and keeps it. Gives what was dropped for it, or instead of which.
     pub(super) fn offer(
         &mut self,
         offer: &mut Offer<'_>,
-        key: KeyAt<'_>,
+        (keys, key): (&mut KeyTable, KeyAt<'_>),
         room: &Room,
         mut completed: impl FnMut(Completed<'_>),
     ) -> Dropped {
         let (rule, now_ms) = (offer.rule, offer.event.time_ms);
         let within_ms = rule.within.map_or(i64::MAX, |within| within.ms);
         let oldest_ms = now_ms.saturating_sub(within_ms);
-        self.forget_before(oldest_ms, 2);
+        self.forget_before(keys, oldest_ms, 2);
         let mut dropped = Dropped::default();
         let takes = [LEFT, RIGHT].map(|side| offer.fits(&rule.steps[side.index()].guards, None));
         if takes == [false, false] {
             return dropped;
         }
-        let keeps = !room.is_tight(self.kept) || self.admit(key, oldest_ms, room, &mut dropped);
-        if !keeps && self.rows.get(key.hash, key.bytes).is_none() {
+        let keeps = !room.is_tight(self.kept) || self.admit(keys, oldest_ms, room, &mut dropped);
+        if !keeps && self.rows.here(keys).is_none() {
             return dropped;
         }
-        let sides = self.rows.touch(key.hash, key.bytes, now_ms, Sides::default);
+        let row = self.rows.touch(keys, key, now_ms, Sides::default);
+        let sides = self.rows.get_mut(row);
         let before = sides.len();
         sides.0.iter_mut().for_each(|kept| forget(kept, oldest_ms));
         for (side, other) in [(LEFT, RIGHT), (RIGHT, LEFT)] {
@@ -112,10 +118,9 @@ impl Pairs {
 
     /// Whether an event may be kept beside those of all keys.
     #[cold]
-    fn admit(&mut self, key: KeyAt<'_>, oldest_ms: i64, room: &Room, dropped: &mut Dropped) -> bool {
-        self.forget_before(oldest_ms, usize::MAX);
-        let is_new_key = self.rows.get(key.hash, key.bytes).is_none();
-        room.admit(is_new_key, self.kept, dropped, || self.drop_oldest())
+    fn admit(&mut self, keys: &mut KeyTable, oldest_ms: i64, room: &Room, dropped: &mut Dropped) -> bool {
+        self.forget_before(keys, oldest_ms, usize::MAX);
+        room.admit(!keys.is_open_here(), self.kept, dropped, || self.drop_oldest(keys))
     }
 }
 

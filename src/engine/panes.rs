@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use hashbrown::HashTable;
 
 use crate::engine::fold::Fold;
-use crate::engine::past::KeyAt;
+use crate::engine::keys::KeyAt;
 use crate::event::Key;
 
 /// The length of windows, and the distance of their starts.

@@ -8,20 +8,16 @@ use std::hash::{BuildHasher, Hasher};
 
 use hashbrown::DefaultHashBuilder;
 
+use crate::engine::by_key::ByKey;
 use crate::engine::eval::{self, Context};
 use crate::engine::fold::Fold;
-use crate::engine::keyed::Keyed;
+use crate::engine::keys::{KeyAt, KeyTable};
 use crate::engine::lookups::Tables;
+use crate::engine::seen::SeenKeys;
+use crate::engine::slab::Row;
 use crate::engine::sliding::Sliding;
 use crate::event::{Event, KeyBuilder, Value};
-use crate::program::{Dispatch, Novelty, NoveltyId, Program, Window, WindowId, WindowRange};
-
-/// A key, encoded, with its hash.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct KeyAt<'a> {
-    pub(super) hash: u64,
-    pub(super) bytes: &'a [u8],
-}
+use crate::program::{CellId, Dispatch, Novelty, NoveltyId, Program, Window, WindowId, WindowRange};
 
 /// All that is remembered, by window and by novelty.
 #[derive(Debug, Default)]
@@ -29,16 +25,18 @@ pub(super) struct Memory {
     hasher: DefaultHashBuilder,
     windows: Vec<Rows>,
     /// By the key and the value together.
-    novelties: Vec<Keyed<()>>,
+    novelties: Vec<SeenKeys>,
     pair: KeyBuilder,
 }
 
-/// The rows of a window.
-#[derive(Debug, Default)]
+/// What a window has of each key.
+#[derive(Debug)]
 struct Rows {
-    by_key: Keyed<Sliding>,
+    by_key: ByKey<Sliding>,
     /// How many entries they have.
     entries: usize,
+    /// The row of the key of the event at hand, as it is read.
+    here: Option<Row>,
 }
 
 /// The past of one key, as conditions read it.
@@ -65,45 +63,43 @@ const FORGOTTEN_PER_EVENT: usize = 2;
 impl Memory {
     pub(super) fn new(program: &Program) -> Memory {
         Memory {
-            windows: program.windows.iter().map(|_| Rows::default()).collect(),
-            novelties: program.novelties.iter().map(|_| Keyed::default()).collect(),
+            windows: program.windows.iter().map(|window| Rows::new(window.cell)).collect(),
+            novelties: program.novelties.iter().map(|_| SeenKeys::default()).collect(),
             ..Memory::default()
         }
     }
 
+    /// A window's row of a key, in bytes, without what its aggregate keeps.
+    pub(super) const WINDOW_BYTES: usize = ByKey::<Sliding>::ROW_BYTES;
+
     /// Before an event is judged: the windows that hold it take it, and those that are read let go of what is too old.
-    pub(super) fn before(&mut self, arriving: Arriving<'_>) {
-        let Arriving { dispatch, key, event, .. } = arriving;
-        self.feed(&dispatch.windows, arriving);
+    pub(super) fn before(&mut self, arriving: Arriving<'_>, keys: &mut KeyTable) {
+        let Arriving { dispatch, event, .. } = arriving;
+        self.feed(&dispatch.windows, arriving, keys);
         for id in &dispatch.reads {
-            let Rows { by_key, entries } = &mut self.windows[id.index()];
-            if let Some(sliding) = by_key.get_mut(key.hash, key.bytes) {
-                let before = sliding.len();
-                sliding.evict(event.time_ms);
-                *entries -= before - sliding.len();
-            }
+            self.windows[id.index()].read(keys, event.time_ms);
         }
     }
 
     /// After an event is judged: what leaves out the event at hand takes it too.
-    pub(super) fn after(&mut self, arriving: Arriving<'_>) {
+    pub(super) fn after(&mut self, arriving: Arriving<'_>, keys: &mut KeyTable) {
         let Arriving { program, dispatch, key, event, tables } = arriving;
-        self.feed(&dispatch.windows_after, arriving);
+        self.feed(&dispatch.windows_after, arriving, keys);
         for id in &dispatch.novelties {
             let novelty = &program.novelties[id.index()];
             let operand = eval::value(&novelty.operand, Context::of_event(event, tables));
             let Some(hash) = self.pair_with(key, &operand) else { continue };
             let seen = &mut self.novelties[id.index()];
-            seen.touch(hash, self.pair.as_bytes(), event.time_ms, || ());
+            seen.see(hash, self.pair.as_bytes(), event.time_ms);
             seen.forget_before(oldest_kept(event.time_ms, novelty.over_ms), FORGOTTEN_PER_EVENT);
         }
     }
 
     /// Forgets the rows of keys that have been silent for too long.
-    pub(super) fn sweep(&mut self, program: &Program, watermark_ms: i64) {
+    pub(super) fn sweep(&mut self, program: &Program, watermark_ms: i64, keys: &mut [KeyTable]) {
         for (window, rows) in program.windows.iter().zip(&mut self.windows) {
             if let WindowRange::Duration(ms) = window.range {
-                rows.forget_before(oldest_kept(watermark_ms, ms), usize::MAX);
+                rows.forget_before(&mut keys[window.key.index()], oldest_kept(watermark_ms, ms), usize::MAX);
             }
         }
         for (novelty, rows) in program.novelties.iter().zip(&mut self.novelties) {
@@ -113,21 +109,21 @@ impl Memory {
 
     /// How many rows there are.
     pub(super) fn rows(&self) -> usize {
-        self.windows.iter().map(|rows| rows.by_key.len()).sum::<usize>()
-            + self.novelties.iter().map(Keyed::len).sum::<usize>()
+        self.windows.iter().map(|window| window.by_key.len()).sum::<usize>()
+            + self.novelties.iter().map(SeenKeys::len).sum::<usize>()
     }
 
     /// What is remembered, in bytes.
     pub(super) fn bytes(&self, program: &Program) -> usize {
         let window = |(window, rows): (&Window, &Rows)| {
             let (boxed, entry) = Sliding::bytes(window.aggregate);
-            rows.by_key.len() * (Keyed::<Sliding>::ROW_BYTES + boxed) + rows.entries * entry
+            rows.by_key.len() * (Self::WINDOW_BYTES + boxed) + rows.entries * entry
         };
         let windows: usize = program.windows.iter().zip(&self.windows).map(window).sum();
-        windows + self.novelties.iter().map(|rows| rows.len() * Keyed::<()>::ROW_BYTES).sum::<usize>()
+        windows + self.novelties.iter().map(|rows| rows.len() * SeenKeys::ROW_BYTES).sum::<usize>()
     }
 
-    fn feed(&mut self, windows: &[WindowId], arriving: Arriving<'_>) {
+    fn feed(&mut self, windows: &[WindowId], arriving: Arriving<'_>, keys: &mut KeyTable) {
         let Arriving { program, key, event, tables, .. } = arriving;
         for id in windows {
             let window = &program.windows[id.index()];
@@ -135,7 +131,7 @@ impl Memory {
             let counts = window.condition.as_ref().is_none_or(|condition| eval::holds(condition, context));
             let rows = &mut self.windows[id.index()];
             if let WindowRange::Duration(ms) = window.range {
-                rows.forget_before(oldest_kept(event.time_ms, ms), FORGOTTEN_PER_EVENT);
+                rows.forget_before(keys, oldest_kept(event.time_ms, ms), FORGOTTEN_PER_EVENT);
                 // Of what does not count a window of time keeps nothing.
                 if !counts {
                     continue;
@@ -144,11 +140,11 @@ impl Memory {
             let value = window.value.as_ref().map(|expr| eval::value(expr, context));
             let value = value.as_deref().unwrap_or(&Value::Boolean(true));
             let make = || Sliding::new(window.aggregate, window.range);
-            let sliding = rows.by_key.touch(key.hash, key.bytes, event.time_ms, make);
-            let before = sliding.len();
-            sliding.push(event.time_ms, counts.then_some(value));
-            sliding.evict(event.time_ms);
-            rows.entries = rows.entries + sliding.len() - before;
+            let row = rows.by_key.touch(keys, key, event.time_ms, make);
+            rows.change(row, |sliding| {
+                sliding.push(event.time_ms, counts.then_some(value));
+                sliding.evict(event.time_ms);
+            });
         }
     }
 
@@ -159,23 +155,42 @@ impl Memory {
 }
 
 impl Rows {
+    /// No rows yet; this is their cell in the rows of keys.
+    fn new(cell: CellId) -> Rows {
+        Rows { by_key: ByKey::of_memories(cell), entries: 0, here: None }
+    }
+
+    /// The row of the key at hand, if it has one, is read: it lets go of what is too old.
+    fn read(&mut self, keys: &KeyTable, now_ms: i64) {
+        self.here = self.by_key.here(keys);
+        if let Some(row) = self.here {
+            self.change(row, |sliding| sliding.evict(now_ms));
+        }
+    }
+
+    /// Changes a row.
+    fn change(&mut self, row: Row, change: impl FnOnce(&mut Sliding)) {
+        let sliding = self.by_key.get_mut(row);
+        let before = sliding.len();
+        change(sliding);
+        self.entries = self.entries + sliding.len() - before;
+    }
+
     /// Forgets up to `most` rows that were last touched before a time.
-    fn forget_before(&mut self, time_ms: i64, most: usize) {
+    fn forget_before(&mut self, keys: &mut KeyTable, time_ms: i64, most: usize) {
         for _ in 0..most {
-            let Some(sliding) = self.by_key.take_before(time_ms) else { return };
+            let Some(sliding) = self.by_key.take_before(keys, time_ms) else { return };
             self.entries -= sliding.len();
         }
     }
 }
 
 impl Past<'_> {
-    /// The value of a window.
+    /// The value of a window that is read at the event.
     pub(super) fn window(&self, id: WindowId) -> Value {
         let Window { aggregate, .. } = self.program.windows[id.index()];
-        match self.memory.windows[id.index()].by_key.get(self.key.hash, self.key.bytes) {
-            Some(sliding) => sliding.value(),
-            None => Fold::new(aggregate).value(),
-        }
+        let Rows { by_key, here, .. } = &self.memory.windows[id.index()];
+        here.map_or_else(|| Fold::new(aggregate).value(), |row| by_key.get(row).value())
     }
 
     /// Whether a value is new at a time.
@@ -186,7 +201,7 @@ impl Past<'_> {
         }
         let Novelty { over_ms, .. } = self.program.novelties[id.index()];
         let hash = hash_of(&self.memory.hasher, pair.as_bytes());
-        let seen_ms = self.memory.novelties[id.index()].touched_ms(hash, pair.as_bytes());
+        let seen_ms = self.memory.novelties[id.index()].seen_ms(hash, pair.as_bytes());
         seen_ms.is_none_or(|seen_ms| seen_ms < oldest_kept(time_ms, over_ms))
     }
 }

@@ -1,29 +1,25 @@
 //! Where runs are kept. A run is one row of a slab, and stands in two lists at once, linked through the rows:
 //!
-//! - of its key: oldest start first, the order in which events are offered;
+//! - of its key: oldest start first, the order in which events are offered; a ring, of which the key's cell knows the
+//!   first;
 //! - of its rule: by the time at which it ends by itself. Runs in positive steps all live for `within` from their
 //!   start, and waiting runs all wait for the same time, and time only grows, so each of the two is a queue: the next
 //!   to end stands at its head, and nothing is ever searched or scanned.
 //!
-//! A run that ends leaves both lists at once, in constant time, and a key whose last run ends leaves the key table: a
+//! A run that ends leaves both lists at once, in constant time, and a key whose last run ends is forgotten (`keys`): a
 //! key with nothing open costs nothing.
 
 use std::collections::VecDeque;
 
-use smallvec::SmallVec;
-
 use crate::engine::history::{Ended, PastRun};
-use crate::engine::keys::Keys;
+use crate::engine::keys::{Cell, KeyTable};
 use crate::engine::parted::{self, Parted};
 use crate::engine::record::{self, Entry, Record, Records, Span, Taken};
 use crate::engine::slab::{NONE, Row, Slab};
-use crate::program::{Rule, RuleId, StepId};
+use crate::program::{CellId, Rule, StepId};
 
 /// An open run, in bytes; the place of its first event is in it.
 pub(super) const RUN_BYTES: usize = size_of::<Option<Run>>();
-
-/// A key with open runs, in bytes, without their list.
-pub(super) const KEY_BYTES: usize = KeyTable::ROW_BYTES - size_of::<RunList>();
 
 /// A partial match.
 #[derive(Debug)]
@@ -68,8 +64,8 @@ impl Run {
 
     /// What it has taken.
     #[inline]
-    pub(super) fn trail<'a>(&'a self, shared: &'a SharedLists) -> Trail<'a> {
-        Trail { own: self.own.as_bytes(), shared: shared.as_deref() }
+    pub(super) fn trail<'a>(&'a self, shared: Option<&'a Shared>) -> Trail<'a> {
+        Trail { own: self.own.as_bytes(), shared }
     }
 }
 
@@ -82,10 +78,22 @@ struct Ends {
 
 const EMPTY: Ends = Ends { first: NONE, last: NONE };
 
+/// What the runs of a key have together, beside themselves.
+#[derive(Debug, Default)]
+struct Together {
+    /// One list for each repeated step whose condition is the same for every run.
+    shared: SharedLists,
+    /// The runs by what they wait for, where they are many.
+    parted: Option<Box<Parted>>,
+}
+
 /// All runs of one rule.
 #[derive(Debug)]
 pub(super) struct Runs {
+    /// Where the rows of keys tell of them: `at` is the oldest run, `more` what the runs have together.
+    cell: CellId,
     rows: Slab<Run>,
+    together: Slab<Together>,
     /// Runs in positive steps, by the end of their `within`.
     moving: Ends,
     /// Runs that wait for a final `then no`, by the end of their wait.
@@ -96,13 +104,20 @@ pub(super) struct Runs {
     history: Option<Vec<PastRun>>,
 }
 
-impl Default for Runs {
-    fn default() -> Self {
-        Runs { rows: Slab::default(), moving: EMPTY, waiting: EMPTY, shared: 0, history: None }
-    }
-}
-
 impl Runs {
+    /// No runs yet; this is their cell in the rows of keys.
+    pub(super) fn new(cell: CellId) -> Runs {
+        Runs {
+            cell,
+            rows: Slab::default(),
+            together: Slab::default(),
+            moving: EMPTY,
+            waiting: EMPTY,
+            shared: 0,
+            history: None,
+        }
+    }
+
     /// How many runs are open.
     pub(super) fn len(&self) -> usize {
         self.rows.len()
@@ -118,36 +133,122 @@ impl Runs {
         self.rows.get_mut(row)
     }
 
+    /// What is known of the runs of a key.
+    #[inline]
+    pub(super) fn of_key(&self, keys: &KeyTable, key: Row) -> Cell {
+        keys.cell(key, self.cell)
+    }
+
+    /// What a run has taken; `of_key` is of its key.
+    #[inline]
+    pub(super) fn trail(&self, row: Row, of_key: Cell) -> Trail<'_> {
+        self.get(row).trail(self.shared_of(of_key))
+    }
+
+    /// The first of the lists that the runs of a key share.
+    #[inline]
+    fn shared_of(&self, of_key: Cell) -> Option<&Shared> {
+        if of_key.more == NONE { None } else { self.together.get(of_key.more).shared.as_deref() }
+    }
+
+    /// The groups of the runs of a key.
+    #[inline]
+    pub(super) fn parted(&self, of_key: Cell) -> Option<&Parted> {
+        if of_key.more == NONE { None } else { self.together.get(of_key.more).parted.as_deref() }
+    }
+
     /// Parts the runs of a key by what they wait for, if they are many.
     #[inline]
-    pub(super) fn part(&self, rule: &Rule, list: &mut RunList) {
-        if list.parted.is_none() && !rule.waits.is_empty() && list.len() > parted::MANY && self.history.is_none() {
+    pub(super) fn part(&mut self, rule: &Rule, keys: &mut KeyTable, key: Row) {
+        let of_key = self.of_key(keys, key);
+        if of_key.open() > parted::MANY
+            && !rule.waits.is_empty()
+            && self.parted(of_key).is_none()
+            && self.history.is_none()
+        {
             let mut parted = Parted::new(rule);
-            let mut row = list.first;
-            while row != NONE {
+            let mut row = of_key.at;
+            for _ in 0..of_key.open() {
                 parted.insert(row, self.get(row));
                 row = self.after_in_key(row);
             }
-            list.parted = Some(Box::new(parted));
+            self.together_mut(keys, key).parted = Some(Box::new(parted));
         }
     }
 
-    /// The next younger run of the same key.
+    /// What the runs of a key have together, made when it is first asked for.
+    fn together_mut(&mut self, keys: &mut KeyTable, key: Row) -> &mut Together {
+        let cell = keys.cell_mut(key, self.cell);
+        if cell.more == NONE {
+            cell.more = self.together.insert(Together::default());
+        }
+        self.together.get_mut(cell.more)
+    }
+
+    /// A run of a key moves, or ends.
+    #[inline]
+    pub(super) fn take_out(&mut self, row: Row, of_key: Cell) {
+        if of_key.more != NONE
+            && let Some(parted) = &mut self.together.get_mut(of_key.more).parted
+        {
+            parted.remove(self.rows.get(row));
+        }
+    }
+
+    /// A run of a key has moved.
+    #[inline]
+    pub(super) fn take_in(&mut self, row: Row, of_key: Cell) {
+        if of_key.more != NONE
+            && let Some(parted) = &mut self.together.get_mut(of_key.more).parted
+        {
+            parted.insert(row, self.rows.get(row));
+        }
+    }
+
+    /// A run takes an event into the list of a step that the runs of its key share.
+    pub(super) fn keep_shared(&mut self, row: Row, keys: &mut KeyTable, step: StepId, made: &[u8]) {
+        let key = self.get(row).key;
+        self.together_mut(keys, key);
+        let shared = &mut self.together.get_mut(keys.cell(key, self.cell).more).shared;
+        let shared = Shared::of_step(shared, step);
+        let run = self.rows.get_mut(row);
+        let is_new = if run.taken == 0 {
+            let (from, is_new) = shared.begin(made);
+            run.own.insert(&Span { step, from, to: from + 1 }.to_record());
+            is_new
+        } else {
+            run.own.lengthen_span();
+            shared.push(made)
+        };
+        self.shared += usize::from(is_new);
+    }
+
+    /// The next younger run of the same key; after the youngest comes the oldest.
     pub(super) fn after_in_key(&self, row: Row) -> Row {
         self.get(row).by_key.after
     }
 
+    /// The run before one of the same key; before the oldest comes the youngest.
+    pub(super) fn before_in_key(&self, row: Row) -> Row {
+        self.get(row).by_key.before
+    }
+
     /// Opens a run, the youngest of its key.
-    pub(super) fn open(&mut self, run: Run, list: &mut RunList) -> Row {
+    pub(super) fn open(&mut self, run: Run, keys: &mut KeyTable) -> Row {
+        let key = run.key;
         let row = self.rows.insert(run);
-        self.get_mut(row).by_key = Links { before: list.last, after: NONE };
-        if list.last == NONE {
-            list.first = row;
+        let cell = keys.cell_mut(key, self.cell);
+        if cell.at == NONE {
+            cell.at = row;
+            self.get_mut(row).by_key = Links { before: row, after: row };
         } else {
-            self.get_mut(list.last).by_key.after = row;
+            let oldest = cell.at;
+            let youngest = self.before_in_key(oldest);
+            self.get_mut(row).by_key = Links { before: youngest, after: oldest };
+            self.get_mut(youngest).by_key.after = row;
+            self.get_mut(oldest).by_key.before = row;
         }
-        list.last = row;
-        list.open += 1;
+        keys.begin(key, self.cell);
         self.queue(row);
         row
     }
@@ -167,42 +268,52 @@ impl Runs {
     }
 
     /// How runs ended, and how far the open ones are, whose keys are in this table.
-    pub(super) fn history(&self, rule: RuleId, keys: &KeyTable) -> Vec<PastRun> {
-        let shared = |run: &Run| keys.list(run.key, rule).map_or(&None, |list| &list.shared);
-        let open = self.rows.iter().map(|run| PastRun::new(run, shared(run), Ended::StillOpen));
-        self.history.iter().flatten().copied().chain(open).collect()
+    pub(super) fn history(&self, keys: &KeyTable) -> Vec<PastRun> {
+        let open = |run: &Run| {
+            let shared = self.shared_of(self.of_key(keys, run.key));
+            PastRun::new(run, run.trail(shared), Ended::StillOpen)
+        };
+        self.history.iter().flatten().copied().chain(self.rows.iter().map(open)).collect()
     }
 
     /// Ends a run: it leaves its lists.
-    pub(super) fn close(&mut self, row: Row, list: &mut RunList, ended: Ended) {
-        let past = self.history.is_some().then(|| PastRun::new(self.get(row), &list.shared, ended));
+    pub(super) fn close(&mut self, row: Row, keys: &mut KeyTable, ended: Ended) {
+        let key = self.get(row).key;
+        let of_key = self.of_key(keys, key);
+        let past = self.history.is_some().then(|| PastRun::new(self.get(row), self.trail(row, of_key), ended));
         if let Some(history) = &mut self.history {
             history.extend(past);
         }
+        self.take_out(row, of_key);
         self.unqueue(row);
         let Links { before, after } = self.get(row).by_key;
-        match before {
-            NONE => list.first = after,
-            before => self.get_mut(before).by_key.after = after,
-        }
-        match after {
-            NONE => list.last = before,
-            after => self.get_mut(after).by_key.before = before,
-        }
-        list.open -= 1;
+        self.get_mut(before).by_key.after = after;
+        self.get_mut(after).by_key.before = before;
         let run = self.rows.remove(row);
-        list.take_out(&run);
-        let mut shared = &mut list.shared;
+        let is_last = after == row;
+        let cell = keys.cell_mut(key, self.cell);
+        if is_last {
+            (cell.at, cell.more) = (NONE, NONE);
+        } else if cell.at == row {
+            cell.at = after;
+        }
+        keys.end(key, self.cell);
+        self.release(&run, of_key, is_last);
+    }
+
+    /// Lets go of what a run that has ended had of what the runs of its key have together.
+    fn release(&mut self, run: &Run, of_key: Cell, is_last: bool) {
+        if of_key.more == NONE {
+            return;
+        }
+        let mut shared = &mut self.together.get_mut(of_key.more).shared;
         while let Some(list) = shared {
             self.shared -= list.release(run.own.as_bytes());
             shared = &mut list.next;
         }
-    }
-
-    /// The runs of a key share one event more.
-    #[inline]
-    pub(super) fn share(&mut self, is_new: bool) {
-        self.shared += usize::from(is_new);
+        if is_last {
+            self.together.remove(of_key.more);
+        }
     }
 
     /// How many events runs share.
@@ -212,13 +323,9 @@ impl Runs {
 
     /// The run that started first, of those that move on and of those that wait each the one that ends first, and when
     /// it started.
-    pub(super) fn oldest(&self, rule: RuleId, keys: &KeyTable) -> Option<(i64, Row)> {
+    pub(super) fn oldest(&self, keys: &KeyTable) -> Option<(i64, Row)> {
         let heads = [self.moving.first, self.waiting.first].into_iter().filter(|row| *row != NONE);
-        let start_ms = |row: Row| {
-            let run = self.get(row);
-            let list = keys.list(run.key, rule).expect("an open run is in its key's list");
-            run.trail(&list.shared).start_ms()
-        };
+        let start_ms = |row: Row| self.trail(row, self.of_key(keys, self.get(row).key)).start_ms();
         heads.map(|row| (start_ms(row), row)).min_by_key(|(start_ms, _)| *start_ms)
     }
 
@@ -268,57 +375,6 @@ impl Runs {
     }
 }
 
-/// The open runs of one rule and key, oldest first, and the events that they share.
-#[derive(Debug)]
-pub(super) struct RunList {
-    pub(super) rule: RuleId,
-    pub(super) first: Row,
-    last: Row,
-    /// How many they are.
-    open: u32,
-    /// One list for each repeated step whose condition is the same for every run.
-    pub(super) shared: SharedLists,
-    /// The runs by what they wait for, where they are many.
-    pub(super) parted: Option<Box<Parted>>,
-}
-
-impl RunList {
-    pub(super) fn new(rule: RuleId) -> RunList {
-        RunList { rule, first: NONE, last: NONE, open: 0, shared: None, parted: None }
-    }
-
-    /// How many runs are open.
-    #[inline]
-    pub(super) fn len(&self) -> usize {
-        self.open as usize
-    }
-
-    /// A run of it moves, or ends.
-    #[inline]
-    pub(super) fn take_out(&mut self, run: &Run) {
-        if let Some(parted) = &mut self.parted {
-            parted.remove(run);
-        }
-    }
-
-    /// A run of it has moved.
-    #[inline]
-    pub(super) fn take_in(&mut self, row: Row, run: &Run) {
-        if let Some(parted) = &mut self.parted {
-            parted.insert(row, run);
-        }
-    }
-
-    /// The shared list of a step, made when it is first asked for.
-    pub(super) fn shared_of(&mut self, step: StepId) -> &mut Shared {
-        let mut at = &mut self.shared;
-        while at.as_ref().is_some_and(|shared| shared.step != step) {
-            at = &mut at.as_mut().expect("just seen").next;
-        }
-        at.get_or_insert_with(|| Box::new(Shared { step, base: 0, entries: VecDeque::new(), next: None }))
-    }
-}
-
 /// The shared lists of a rule and key, linked: few rules have any, and hardly one has two.
 pub(super) type SharedLists = Option<Box<Shared>>;
 
@@ -335,6 +391,15 @@ pub(super) struct Shared {
 }
 
 impl Shared {
+    /// The list of a step, made when it is first asked for.
+    fn of_step(lists: &mut SharedLists, step: StepId) -> &mut Shared {
+        let mut at = lists;
+        while at.as_ref().is_some_and(|shared| shared.step != step) {
+            at = &mut at.as_mut().expect("just seen").next;
+        }
+        at.get_or_insert_with(|| Box::new(Shared { step, base: 0, entries: VecDeque::new(), next: None }))
+    }
+
     /// Adds an event, unless it is the last one already: several runs take it. Says whether it did.
     pub(super) fn push(&mut self, made: &[u8]) -> bool {
         let is_there = self.entries.back().is_some_and(|(last, _)| **last == *made);
@@ -445,55 +510,12 @@ impl<'a> Trail<'a> {
     }
 }
 
-/// The keys with something open, of all rules with one `for each`, each with its lists by rule.
-pub(super) type KeyTable = Keys<SmallVec<[RunList; 1]>>;
-
-impl KeyTable {
-    /// The open runs of a rule and key.
-    #[inline]
-    pub(super) fn list(&self, row: Row, rule: RuleId) -> Option<&RunList> {
-        self.get(row).iter().find(|list| list.rule == rule)
-    }
-
-    /// The rules that have open runs of a key.
-    pub(super) fn open_rules(&self, row: Row) -> impl Iterator<Item = RuleId> {
-        self.get(row).iter().map(|list| list.rule)
-    }
-
-    /// The open runs of a rule and key, to be changed; made where there are none.
-    pub(super) fn list_mut(&mut self, row: Row, rule: RuleId) -> &mut RunList {
-        let lists = self.get_mut(row);
-        let at = lists.iter().position(|list| list.rule == rule).unwrap_or_else(|| {
-            lists.push(RunList::new(rule));
-            lists.len() - 1
-        });
-        &mut lists[at]
-    }
-
-    /// The open runs of a rule and key, to be changed; none where there are none.
-    #[inline]
-    pub(super) fn open_list(&mut self, row: Row, rule: RuleId) -> Option<&mut RunList> {
-        self.get_mut(row).iter_mut().find(|list| list.rule == rule)
-    }
-
-    /// Forgets a rule's list where it is empty, and the key where nothing of it is left. Says whether it forgot the key.
-    pub(super) fn tidy(&mut self, row: Row, rule: RuleId) -> bool {
-        let lists = self.get_mut(row);
-        lists.retain(|list| list.rule != rule || list.first != NONE);
-        let is_empty = lists.is_empty();
-        if is_empty {
-            self.remove(row);
-        }
-        is_empty
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn rows_are_as_small_as_a_cache_line() {
-        assert_eq!((RUN_BYTES, KeyTable::ROW_BYTES, size_of::<RunList>()), (64, 69, 32));
+    fn a_run_is_as_small_as_a_cache_line() {
+        assert_eq!(RUN_BYTES, 64);
     }
 }

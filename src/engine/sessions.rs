@@ -9,18 +9,18 @@ use crate::engine::emit::EVENTS_AT_EACH_END;
 use crate::engine::eval::{self, Context};
 use crate::engine::fold::Fold;
 use crate::engine::idle::{Closed, Idle, UntilIdle};
+use crate::engine::keys::{KeyAt, KeyTable};
 use crate::engine::limits::{Dropped, Footprint, Room};
 use crate::engine::lookups::Tables;
 use crate::engine::nfa::Offer;
-use crate::engine::past::KeyAt;
 use crate::engine::record::{self, Record};
 use crate::engine::runs::Trail;
 use crate::engine::trace::{Judged, Place, Seen, Trace, Traced};
 use crate::event::{Event, EventId, Key, Value};
-use crate::program::{Rule, Session, StepId};
+use crate::program::{CellId, Rule, Session, StepId, Strategy};
 
 /// The open sessions of a rule.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Sessions {
     open: UntilIdle<Open>,
     /// How many events they keep.
@@ -40,6 +40,11 @@ impl Sessions {
     /// An open session, in bytes, without its aggregates and events.
     pub(super) const ROW_BYTES: usize = UntilIdle::<Open>::ROW_BYTES;
 
+    /// None open yet; this is their cell in the rows of keys.
+    pub(super) fn new(cell: CellId) -> Sessions {
+        Sessions { open: UntilIdle::of_runs(cell), kept: 0 }
+    }
+
     /// How many are open.
     pub(super) fn len(&self) -> usize {
         self.open.len()
@@ -47,16 +52,24 @@ impl Sessions {
 
     /// Takes an event into its key's session, or begins one. Sessions that end before it are closed already.
     /// Gives what was dropped for it, or instead of which.
-    pub(super) fn offer(&mut self, offer: &mut Offer<'_>, session: &Session, key: KeyAt<'_>, room: &Room) -> Dropped {
+    pub(super) fn offer(
+        &mut self,
+        offer: &mut Offer<'_>,
+        session: &Session,
+        (keys, key): (&mut KeyTable, KeyAt<'_>),
+        room: &Room,
+    ) -> Dropped {
         let mut dropped = Dropped::default();
         if !offer.fits(&offer.rule.steps[0].guards, None) {
             return dropped;
         }
-        let is_full = room.is_tight(self.len()) && !self.open.has(key);
-        if is_full && !room.admit(true, self.len(), &mut dropped, || usize::from(self.drop_oldest())) {
-            return dropped;
+        if room.is_tight(self.len()) && !self.open.has(keys) {
+            let (is_new_key, open) = (!keys.is_open_here(), self.len());
+            if !room.admit(is_new_key, open, &mut dropped, || usize::from(self.drop_oldest(keys))) {
+                return dropped;
+            }
         }
-        let open = self.open.touch(idle(session), key, offer.event.time_ms, || Open::new(session));
+        let open = self.open.touch(idle(session), (keys, key), offer.event.time_ms, || Open::new(session));
         open.fold(session, offer.event, offer.context(None));
         self.kept += open.keep(Record::from(&*offer.made(STEP)));
         dropped
@@ -68,8 +81,8 @@ impl Sessions {
     }
 
     /// Drops the session that was longest without an event.
-    pub(super) fn drop_oldest(&mut self) -> bool {
-        let oldest = self.open.take_oldest();
+    pub(super) fn drop_oldest(&mut self, keys: &mut KeyTable) -> bool {
+        let oldest = self.open.take_oldest(keys);
         self.kept -= oldest.as_ref().map_or(0, Open::kept);
         oldest.is_some()
     }
@@ -77,7 +90,8 @@ impl Sessions {
     /// What sessions hold.
     pub(super) fn footprint(&self, rule: &Rule, session: &Session) -> Footprint {
         let folds: usize = session.folds.iter().map(|fold| Fold::bytes(fold.aggregate)).sum();
-        Footprint::of(self.len(), Self::ROW_BYTES + folds, self.kept, record::usual_bytes(&rule.steps[0]))
+        let events = Footprint::of_rows(self.kept, record::usual_bytes(&rule.steps[0]));
+        Footprint::of_rows(self.len(), Self::ROW_BYTES + folds).plus(events)
     }
 
     /// When the next session closes.
@@ -89,13 +103,14 @@ impl Sessions {
     pub(super) fn close(
         &mut self,
         rule: &Rule,
-        session: &Session,
+        keys: &mut KeyTable,
         close_ms: i64,
         tables: Tables<'_>,
         asked: Option<&Trace>,
         completed: impl FnOnce(&Key, Completed<'_>),
     ) {
-        let Some(Closed { key, value: open, .. }) = self.open.close(idle(session), close_ms) else { return };
+        let Strategy::Session(session) = &rule.strategy else { return };
+        let Some(Closed { key, value: open, .. }) = self.open.close(idle(session), keys, close_ms) else { return };
         self.kept -= open.kept();
         let events: Vec<u8> = open.head.iter().chain(&open.tail).flatten().copied().collect();
         let trail = Trail::of_records(&events);

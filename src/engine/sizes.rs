@@ -5,12 +5,14 @@ use std::mem::size_of;
 use crate::engine::emit::EVENTS_AT_EACH_END;
 use crate::engine::fold::Fold;
 use crate::engine::held::Streaks;
-use crate::engine::keyed::Keyed;
+use crate::engine::keys::{self, Cell};
 use crate::engine::measures::Measures;
 use crate::engine::pairs::Pairs;
 use crate::engine::panes::Panes;
+use crate::engine::past::Memory;
 use crate::engine::record::{self, Record, Records};
-use crate::engine::runs::{self, RunList};
+use crate::engine::runs;
+use crate::engine::seen::SeenKeys;
 use crate::engine::sessions::Sessions;
 use crate::engine::sliding::Sliding;
 use crate::engine::suppress::Suppressor;
@@ -29,10 +31,9 @@ pub fn sizes() -> Sizes {
         value: size_of::<Value>(),
         text_inline: size_of::<Text>(),
         key_inline: Key::INLINE,
-        key_row: runs::KEY_BYTES,
-        run_list: size_of::<RunList>(),
+        key_row: keys::KEY_BYTES,
+        key_cell: Cell::BYTES,
         run: runs::RUN_BYTES,
-        two_step_key: two_step::KEY_BYTES,
         two_step_run: two_step::RUN_BYTES,
         run_inline: Records::INLINE,
         taken: record::USUAL_BYTES,
@@ -45,18 +46,18 @@ pub fn sizes() -> Sizes {
         fold: Fold::bytes,
         session_events: EVENTS_AT_EACH_END,
         sent: Suppressor::ROW_BYTES,
-        novelty_row: Keyed::<()>::ROW_BYTES,
+        novelty_row: SeenKeys::ROW_BYTES,
         pane_row: Panes::ROW_BYTES,
         measure_session_row: Measures::SESSION_BYTES,
         newest_row: Measures::NEWEST_BYTES,
         table_row: size_of::<(Key, Box<[Value]>)>() + 1,
         key_entry: size_of::<Key>() + 1,
-        window_head: Keyed::<Sliding>::ROW_BYTES - size_of::<Sliding>(),
+        window_head: Memory::WINDOW_BYTES - size_of::<Sliding>(),
         window,
     }
 }
 
 fn window(aggregate: Aggregate) -> WindowSizes {
     let (boxed, entry) = Sliding::bytes(aggregate);
-    WindowSizes { row: Keyed::<Sliding>::ROW_BYTES + boxed, entry }
+    WindowSizes { row: Memory::WINDOW_BYTES + boxed, entry }
 }

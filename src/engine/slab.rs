@@ -57,6 +57,11 @@ impl<T> Slab<T> {
         self.rows[number as usize].as_mut().expect("only rows that are there are named")
     }
 
+    /// A row, if it is there.
+    pub(super) fn find(&self, number: Row) -> Option<&T> {
+        self.rows[number as usize].as_ref()
+    }
+
     /// All rows, by number.
     pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
         self.rows.iter().flatten()

@@ -23,7 +23,7 @@ pub(super) fn next_slot(offer: &Offer<'_>, trail: Trail<'_>) -> Option<StepId> {
 /// Lets a slot of a run take an event.
 pub(super) fn bind(rule: &Rule, run: &mut Run, made: &[u8]) -> Progress {
     run.own.insert(made);
-    if run.trail(&None).all().count() == rule.steps.len() { Progress::Complete } else { Progress::Moving }
+    if run.trail(None).all().count() == rule.steps.len() { Progress::Complete } else { Progress::Moving }
 }
 
 /// Whether the conditions hold that can be judged once the slot is bound.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::program::{Aggregate, Condition, Expr, KeyId};
+use crate::program::{Aggregate, CellId, Condition, Expr, KeyId};
 use crate::schema::TypeId;
 
 /// The number of a measure in its program.
@@ -29,6 +29,8 @@ pub struct Measure {
     pub match_hash: [u8; 32],
     /// Its key.
     pub key: KeyId,
+    /// Its cell in the rows of its key, where its windows are not of time alone.
+    pub cell: CellId,
     /// The types whose events it measures, each with its condition.
     pub guards: Vec<MeasureGuard>,
     /// Its windows.

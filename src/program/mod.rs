@@ -6,6 +6,7 @@
 //! - `table`   lists and tables;
 //! - `two_step` sequences of two steps, and which of them run together; `waits` what runs of longer ones wait for, both by
 //!   the `parts` of conditions;
+//! - `cells`   where in a key's row each has its place;
 //! - `evidence` what alerts carry of the events that they matched;
 //! - `expr`    conditions and values with every name resolved to a slot;
 //! - `shared`  conditions that several places ask, judged once an event;
@@ -16,6 +17,7 @@
 //! Made by `lang`, run by `engine`, read by `decode` for the fields that matter. Nothing here knows the language's
 //! text, and nothing here moves.
 
+mod cells;
 mod duration;
 mod evidence;
 mod explain;
@@ -39,8 +41,9 @@ pub use graph::{Graph, State};
 pub use index::{Bounds, Equality, Found, Index, Judged, Thresholds};
 pub use measure::{FoldInput, Measure, MeasureFold, MeasureGuard, MeasureId, MeasureWindow, Top};
 pub use program::{
-    Absence, AlertSpec, Capture, CaptureId, Derived, DerivedValue, Dispatch, Held, KeyId, KeyPlan, Link, Program, Rule,
-    RuleId, Session, SessionFold, Severity, Shown, Step, StepGuard, StepId, Strategy, TypePlan, Unless, Within,
+    Absence, AlertSpec, Capture, CaptureId, CellId, Derived, DerivedValue, Dispatch, Held, KeyId, KeyPlan, Link,
+    Program, Rule, RuleId, Session, SessionFold, Severity, Shown, Step, StepGuard, StepId, Strategy, TypePlan, Unless,
+    Within,
 };
 pub use table::{Change, Column, Contents, Rows, Table, TableId, TableSource};
 pub use two_step::{Member, Second, TwoStep, TwoStepId};

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::program::cells;
 use crate::program::two_step::{self, TwoStep, TwoStepId};
 use crate::program::waits::{self, Wait};
 use crate::program::{
@@ -51,13 +52,11 @@ impl Program {
             for member in &two_step.members {
                 self.rules[member.rule.index()].two_step = Some(id);
             }
-            let listens = |dispatch: &&mut Dispatch| dispatch.rules.contains(&two_step.members[0].rule);
-            let dispatches = self.types.iter_mut().flat_map(|plan| &mut plan.dispatch);
-            dispatches.filter(listens).for_each(|dispatch| dispatch.two_steps.push(id));
         }
         for at in 0..self.rules.len() {
             self.rules[at].waits = waits::of(self, &self.rules[at]);
         }
+        cells::assign(self);
     }
 
     /// The measure of this name.
@@ -77,6 +76,22 @@ pub struct KeyId(pub u32);
 /// The number of a positive step in its rule, from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StepId(pub u8);
+
+/// The number of a cell in the rows of its key, from 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct CellId(pub u32);
+
+impl CellId {
+    /// As an index.
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+
+    /// Of an index.
+    pub fn from_index(index: usize) -> CellId {
+        CellId(u32::try_from(index).expect("a program has fewer rules and windows"))
+    }
+}
 
 /// The number of a captured field in its step, from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -121,9 +136,8 @@ pub struct Dispatch {
     /// The rules, in order.
     pub rules: Vec<RuleId>,
     /// Which of them an event can begin something for. All others only look at it where something is open for its key.
+    /// Of two-step sequences that run together the first stands for all.
     pub entries: Index<RuleId>,
-    /// The two-step sequences among them, which are offered every event.
-    pub two_steps: Vec<TwoStepId>,
     /// The measures, in order.
     pub measures: Vec<MeasureId>,
     /// Which of them an event can count for.
@@ -147,7 +161,6 @@ impl Dispatch {
             pinned,
             rules: Vec::new(),
             entries: Index::default(),
-            two_steps: Vec::new(),
             measures: Vec::new(),
             measured: Index::default(),
             windows: Vec::new(),
@@ -169,6 +182,18 @@ impl Dispatch {
 pub struct KeyPlan {
     /// The names of its parts; none for rules without `for each`.
     pub parts: Vec<String>,
+    /// Who is shown the events of keys with runs in each cell of their rows: a rule, or the first of those that run
+    /// together; nobody where the cell is for something else.
+    pub cells: Vec<Option<RuleId>>,
+    /// How many of them are used where no rule is looked at.
+    pub usual_cells: usize,
+}
+
+impl KeyPlan {
+    /// A key of these parts, of which nothing is kept yet.
+    pub fn new(parts: Vec<String>) -> KeyPlan {
+        KeyPlan { parts, cells: Vec::new(), usual_cells: 0 }
+    }
 }
 
 /// How the engine runs a rule.
@@ -268,6 +293,8 @@ pub struct Rule {
     pub match_hash: [u8; 32],
     /// Its key.
     pub key: KeyId,
+    /// Its cell in the rows of its key, where it keeps anything of keys.
+    pub cell: CellId,
     /// How it is run.
     pub strategy: Strategy,
     /// Where it runs as a two-step sequence.

@@ -4,11 +4,10 @@
 //! the second event is compared with, so that an event finds those that it completes and passes over the others. Rules
 //! that differ only in what their second event must fulfil by itself share their open runs.
 
-use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use crate::program::parts::{self, Field, Parts};
-use crate::program::{CaptureId, Comparison, Condition, Expr, KeyId, Program, Rule, RuleId, Strategy};
+use crate::program::{CaptureId, CellId, Comparison, Condition, Expr, Program, Rule, RuleId, Strategy};
 use crate::schema::TypeId;
 
 /// The number of a [`TwoStep`] in its program.
@@ -25,6 +24,8 @@ impl TwoStepId {
 /// Two-step sequences that run together.
 #[derive(Clone, Debug)]
 pub struct TwoStep {
+    /// The cell of their runs in the rows of their key.
+    pub cell: CellId,
     /// The rules, in order; the first stands for all where they are the same.
     pub members: Vec<Member>,
     /// The captured field of the first event by whose value open runs are grouped; none where the second event is not
@@ -83,24 +84,7 @@ pub(super) fn find(program: &Program) -> Vec<TwoStep> {
             }
         }
     }
-    best_of_each_key(program, found.into_iter().map(|(two_step, _)| two_step).collect())
-}
-
-/// Each is offered every event of its types, so a key has few: those with the most rules. The rules of the others run
-/// by state machines, which are found by an index.
-const EACH_KEY_MAX: usize = 4;
-
-fn best_of_each_key(program: &Program, mut found: Vec<TwoStep>) -> Vec<TwoStep> {
-    let first = |two_step: &TwoStep| two_step.members[0].rule;
-    found.sort_by_key(|two_step| (Reverse(two_step.members.len()), first(two_step)));
-    let mut kept: BTreeMap<KeyId, usize> = BTreeMap::new();
-    found.retain(|two_step| {
-        let kept = kept.entry(program.rules[first(two_step).index()].key).or_default();
-        *kept += 1;
-        *kept <= EACH_KEY_MAX
-    });
-    found.sort_by_key(first);
-    found
+    found.into_iter().map(|(two_step, _)| two_step).collect()
 }
 
 /// A type, and which of its dispatches.
@@ -147,7 +131,12 @@ fn of(program: &Program, rule: &Rule) -> Option<TwoStep> {
     let seconds = second.guards.iter().zip(&parts).map(|(guard, parts)| second_of(guard.type_id, parts, by)).collect();
     let own = parts.iter().map(Parts::own).collect();
     // Before the second step there is only the first.
-    Some(TwoStep { members: vec![Member { rule: rule.id, own }], by: by.map(|(_, capture)| capture), seconds })
+    Some(TwoStep {
+        cell: CellId::default(),
+        members: vec![Member { rule: rule.id, own }],
+        by: by.map(|(_, capture)| capture),
+        seconds,
+    })
 }
 
 fn second_of(type_id: TypeId, parts: &Parts<'_>, by: Option<Field>) -> Second {

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use crate::program::{Aggregate, Condition, Expr, KeyId};
+use crate::program::{Aggregate, CellId, Condition, Expr, KeyId};
 
 /// The number of a window in its program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -44,6 +44,8 @@ pub struct Window {
     pub name: Arc<str>,
     /// The key whose events it is over.
     pub key: KeyId,
+    /// Its cell in the rows of that key.
+    pub cell: CellId,
     /// What is computed.
     pub aggregate: Aggregate,
     /// How far back.

@@ -24,7 +24,7 @@ use tokio::sync::mpsc;
 
 use crate::alert::AlertRecord;
 use crate::config::KafkaSettings;
-use crate::kafka::{Trouble, client_config, help};
+use crate::kafka::{Trouble, client_config, help, partition_counts};
 use crate::sink::kafka::transaction::{Transactions, is_of_transaction};
 use crate::sink::{AlertInbox, Delivery, InboxPosition};
 use crate::source::kafka::{KafkaSource, Notice, Partition, SourceError};
@@ -168,6 +168,12 @@ impl Outbox {
     pub fn poll(&self) -> Result<(), OutboxError> {
         self.producer.poll(Duration::ZERO);
         self.check()
+    }
+
+    /// How many partitions a topic has; nothing for one that does not exist.
+    pub fn partitions(&self, topic: &str, timeout: Duration) -> Result<Option<usize>, KafkaError> {
+        let counts = partition_counts(self.producer.client(), &[topic], timeout)?;
+        Ok(counts.first().copied().flatten())
     }
 
     /// The trouble that there is now, if any.

@@ -2,21 +2,46 @@
 //! in-process channel) and never in the way of detection.
 //!
 //! - an [`AlertInbox`] hands out alert records and is told how far they are delivered;
-//! - `email` mails them; what can never be delivered goes to a [`DeadLetter`];
-//! - `kafka` writes alerts and dead letters, and is the inbox over the alerts topic;
-//! - `retry`  says how long to wait before trying again.
+//! - `email` mails them, some of them gathered into digests;
+//! - `alert_sink` hands them on as they are, by the loop in `driver`, to a `carrier`: `webhook`, `file`,
+//!   `topic`;
+//! - what can never be delivered goes to a [`DeadLetter`];
+//! - `filter` which alerts a sink takes, `seen` which it had before, `ledger` how far the inbox may be acknowledged;
+//! - `gate`, `retry` whether and when the receiver is tried again, `stop` when to end, `counters` what happened;
+//! - `kafka` writes alerts and dead letters, and is the inbox over the alerts topic.
 //!
 //! A sink acknowledges nothing that is not delivered or dead-lettered, so a crash repeats alerts and loses none.
 //! Nothing here knows rules, and nothing here decides what is an alert.
 
+mod alert_sink;
+mod carrier;
+mod counters;
+mod driver;
 mod email;
+mod file;
+mod filter;
+mod gate;
 pub mod kafka;
+mod ledger;
 mod retry;
+mod seen;
+mod setting_error;
+mod stop;
+mod topic;
+mod webhook;
 
-pub use email::{
-    EmailCounters, EmailFigures, EmailSettings, EmailSettingsError, EmailSink, EmailSinkError, EmailSummary,
-};
+#[cfg(test)]
+mod tests;
+
+pub use alert_sink::{AlertSink, SinkError};
+pub use counters::{SinkCounters, SinkFigures, SinkStatus};
+pub use driver::SinkSummary;
+pub use email::{EmailCounters, EmailFigures, EmailSettings, EmailSink, EmailSinkError, EmailSummary};
+pub use file::FileSettings;
 pub use retry::{Backoff, Random};
+pub use setting_error::SettingError;
+pub use topic::TopicSettings;
+pub use webhook::WebhookSettings;
 
 use std::error::Error;
 use std::future::Future;
@@ -55,10 +80,10 @@ pub struct InboxPosition {
     pub offset: u64,
 }
 
-/// Where messages go that no retry can deliver.
-pub trait DeadLetter: Send {
+/// Where messages go that no retry can deliver: mails, or alerts as they are.
+pub trait DeadLetter<L = DeadMail>: Send {
     /// Keeps the message. An error stops the sink with the message unacknowledged: nothing is skipped silently.
-    fn keep(&mut self, letter: DeadMail) -> impl Future<Output = Result<(), Box<dyn Error + Send + Sync>>> + Send;
+    fn keep(&mut self, letter: L) -> impl Future<Output = Result<(), Box<dyn Error + Send + Sync>>> + Send;
 }
 
 /// A mail that could not be delivered to some or all of its recipients.
@@ -78,4 +103,15 @@ pub struct DeadMail {
     pub alerts: u64,
     /// The whole mail as it would have been sent.
     pub mail: Vec<u8>,
+}
+
+/// An alert that could not be handed on.
+#[derive(Clone, Debug)]
+pub struct DeadAlert {
+    /// The sink's name.
+    pub sink: String,
+    /// Why, with the receiver's status where it gave one.
+    pub reason: String,
+    /// The alert.
+    pub alert: AlertRecord,
 }

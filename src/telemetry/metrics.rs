@@ -83,12 +83,16 @@ pub struct RuleSeverity {
 pub struct SinkFigure {
     /// The sink.
     pub sink: String,
-    /// Which figure.
-    pub figure: MailFigure,
+    /// Which figure, by its name.
+    pub figure: Reason,
 }
 
-/// A figure of a mail sink, by its name.
-pub type MailFigure = Reason;
+/// A label of one sink.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct SinkName {
+    /// The sink.
+    pub sink: String,
+}
 
 /// Upper ends of the buckets of commit times, in ms. Close together up to the goal of 25 for the slowest hundredth.
 const COMMIT_MS: [f64; 20] = [
@@ -200,6 +204,12 @@ metrics! {
     gaps: Family<TopicPartition, Counter> = "tripline_offset_gaps",
     /// Figures of the mail sinks
     mail: Family<SinkFigure, Gauge> = "tripline_mail",
+    /// Figures of the other sinks, in alerts and attempts
+    sink: Family<SinkFigure, Gauge> = "tripline_sink",
+    /// Alerts that a sink has read and not delivered yet
+    sink_waiting: Family<SinkName, Gauge> = "tripline_sink_waiting",
+    /// Whether a sink delivers nothing until a person changes something
+    sink_held: Family<SinkName, Gauge> = "tripline_sink_held",
 }
 
 impl Metrics {

@@ -18,6 +18,6 @@ pub use events::{
 };
 pub use logging::{check_filter, init, init_file};
 pub use metrics::{
-    CommitTimes, MailFigure, Metrics, Reason, RuleLimit, RuleName, RuleSeverity, SinkFigure, TableName, TopicName,
+    CommitTimes, Metrics, Reason, RuleLimit, RuleName, RuleSeverity, SinkFigure, SinkName, TableName, TopicName,
     TopicPartition, TopicReason,
 };

@@ -88,6 +88,48 @@ fn standard_input_goes_through_to_standard_output_and_to_a_sink() {
 }
 
 #[test]
+fn a_file_that_is_judged_again_leaves_each_alert_in_the_archive_once() {
+    let folder = folder(
+        "[[source]]\nfile = \"logins.ndjson\"\n[[source]]\nfile = \"purchases.ndjson\"\n[alerts]\nstdout = \
+         true\n[sink.archive.file]\npath = \"archive/alerts.ndjson\"\n",
+    );
+    for _ in 0..2 {
+        let out = run(folder.path(), "");
+        assert_eq!(out.status.code(), Some(0), "{}", String::from_utf8_lossy(&out.stderr));
+        let archive = std::fs::read_to_string(folder.path().join("archive/alerts.ndjson")).expect("the sink wrote");
+        assert_eq!(archive, String::from_utf8_lossy(&out.stdout), "as on standard output");
+    }
+}
+
+#[test]
+fn what_a_server_does_not_take_lies_with_the_dead_letters() {
+    let server = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let port = server.local_addr().expect("a bound socket").port();
+    std::thread::spawn(move || {
+        for stream in server.incoming() {
+            let mut stream = stream.expect("a visitor");
+            let mut bytes = [0; 8192];
+            let read = std::io::Read::read(&mut stream, &mut bytes).expect("a request");
+            assert!(bytes[..read].starts_with(b"POST /hook HTTP/1.1"));
+            stream.write_all(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n").expect("it waits");
+        }
+    });
+    let folder = folder(&format!(
+        "[[source]]\nstdin = true\n[alerts]\nstdout = true\n[dead_letters]\nfile = \"dead.ndjson\"\n\
+         [sink.soc.webhook]\nurl = \"http://127.0.0.1:{port}/hook\"\ninsecure_plaintext = true\nallow_private = true\n"
+    ));
+    let out =
+        run(folder.path(), &format!("{}{}", LOGINS.replace("not an event\n", ""), PURCHASES.replace("2000", "3500")));
+    assert_eq!(out.status.code(), Some(0), "{}", String::from_utf8_lossy(&out.stderr));
+    let dead = std::fs::read_to_string(folder.path().join("dead.ndjson")).expect("there is one");
+    let letter: serde_json::Value = serde_json::from_str(dead.trim_end()).expect("one line of JSON");
+    assert_eq!((&letter["reason"], &letter["sink"]), (&"alert".into(), &"soc".into()));
+    assert_eq!(letter["detail"], format!("http://127.0.0.1:{port} answers 404 Not Found"));
+    let alert = letter["alert"].as_str().expect("the alert as it was");
+    assert_eq!(alert, String::from_utf8_lossy(&out.stdout).trim_end());
+}
+
+#[test]
 fn whole_events_go_out_but_not_by_mail() {
     let folder = folder(
         "[[source]]\nstdin = true\n[alerts]\nstdout = true\nevidence = \"full\"\n[sink.desk.email]\nserver = \

@@ -12,6 +12,7 @@ mod poison;
 mod range;
 mod recovery;
 mod security;
+mod sinks;
 mod tables;
 mod threads;
 mod transaction;

@@ -1,73 +1,21 @@
 //! The mail sink in real SMTP conversations: TLS, login, refusals, broken connections; and as files.
 
-use std::collections::VecDeque;
-use std::error::Error;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use mail_parser::{Message, MessageParser};
-use serde_json::json;
 use tempfile::TempDir;
 use tokio::sync::watch;
 use tripline::alert::AlertRecord;
 use tripline::secret::Secret;
-use tripline::sink::{
-    AlertInbox, Backoff, DeadLetter, DeadMail, Delivery, EmailSettings, EmailSink, EmailSinkError, EmailSummary,
-    InboxPosition,
-};
+use tripline::sink::{Backoff, DeadMail, EmailSettings, EmailSink, EmailSinkError, EmailSummary};
 
+use super::outside::{Inbox, Letters, Outside, World, record};
 use super::smtp_server::{Fault, Mode, Received, SmtpServer};
 
 /// A sink that hangs fails its test instead of stopping all.
 const GUARD: Duration = Duration::from_secs(10);
-
-fn record(n: u64) -> AlertRecord {
-    serde_json::from_value(json!({
-        "alert_id": format!("{n:032x}"), "rule": "country_hop", "version": "v1", "kind": "alert", "severity": "high",
-        "score": 40, "key": {"user_id": "u1"}, "time": "2026-01-31T08:04:00.000Z",
-        "started": "2026-01-31T08:00:00.000Z", "message": "u1: login from DE, purchase from FR",
-        "events": [{"step": "a", "type": "login", "time": "2026-01-31T08:00:00.000Z", "fields": {"country": "DE"}}],
-    }))
-    .expect("a record of the right form")
-}
-
-#[derive(Default)]
-struct Outside {
-    acknowledged: Option<u64>,
-    dead: Vec<DeadMail>,
-}
-
-type World = Arc<Mutex<Outside>>;
-
-/// Some records and then the end, or no end.
-struct Inbox {
-    world: World,
-    records: VecDeque<Delivery>,
-    ends: bool,
-}
-
-impl AlertInbox for Inbox {
-    async fn next(&mut self) -> Option<Delivery> {
-        match self.records.pop_front() {
-            None if !self.ends => std::future::pending().await,
-            next => next,
-        }
-    }
-
-    async fn acknowledge(&mut self, up_to: InboxPosition) {
-        self.world.lock().expect("no panic").acknowledged = Some(up_to.offset);
-    }
-}
-
-struct Letters(World);
-
-impl DeadLetter for Letters {
-    async fn keep(&mut self, letter: DeadMail) -> Result<(), Box<dyn Error + Send + Sync>> {
-        self.0.lock().expect("no panic").dead.push(letter);
-        Ok(())
-    }
-}
 
 /// Settings for a test server whose certificate is trusted.
 struct Trusted {
@@ -87,7 +35,7 @@ impl Trusted {
         Trusted { settings, folder }
     }
 
-    async fn deliver(self, records: Vec<AlertRecord>) -> (Outside, EmailSummary) {
+    async fn deliver(self, records: Vec<AlertRecord>) -> (Outside<DeadMail>, EmailSummary) {
         let ended = deliver(self.settings, records).await;
         drop(self.folder);
         ended
@@ -107,16 +55,11 @@ fn sink(settings: EmailSettings) -> EmailSink {
     EmailSink::new("desk", settings).expect("settings are right").with_retries(quick, 1)
 }
 
-fn inbox(world: &World, records: Vec<AlertRecord>, ends: bool) -> Inbox {
-    let place = |(offset, record)| Delivery { record, position: InboxPosition { partition: 0, offset } };
-    Inbox { world: Arc::clone(world), records: (0..).zip(records).map(place).collect(), ends }
-}
-
 /// Runs a sink until all the records are dealt with.
-async fn deliver(settings: EmailSettings, records: Vec<AlertRecord>) -> (Outside, EmailSummary) {
-    let world = World::default();
+async fn deliver(settings: EmailSettings, records: Vec<AlertRecord>) -> (Outside<DeadMail>, EmailSummary) {
+    let world = World::<DeadMail>::default();
     let (stop, shutdown) = watch::channel(false);
-    let run = sink(settings).run(inbox(&world, records, true), Letters(Arc::clone(&world)), shutdown);
+    let run = sink(settings).run(Inbox::new(&world, records, true), Letters(Arc::clone(&world)), shutdown);
     let summary = tokio::time::timeout(GUARD, run).await.expect("the sink ends").expect("no error");
     drop(stop);
     let outside = std::mem::take(&mut *world.lock().expect("no panic"));
@@ -124,12 +67,12 @@ async fn deliver(settings: EmailSettings, records: Vec<AlertRecord>) -> (Outside
 }
 
 /// Runs a sink that cannot deliver until it was refused twice, then stops it.
-async fn refuse(settings: EmailSettings) -> (Outside, EmailSummary) {
-    let world = World::default();
+async fn refuse(settings: EmailSettings) -> (Outside<DeadMail>, EmailSummary) {
+    let world = World::<DeadMail>::default();
     let (stop, shutdown) = watch::channel(false);
     let sink = sink(settings);
     let counters = sink.counters();
-    let run = tokio::spawn(sink.run(inbox(&world, vec![record(1)], false), Letters(Arc::clone(&world)), shutdown));
+    let run = tokio::spawn(sink.run(Inbox::new(&world, vec![record(1)], false), Letters(Arc::clone(&world)), shutdown));
     let refused = async {
         while counters.figures().refused < 2 {
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -324,11 +267,11 @@ async fn a_server_that_is_not_there_leaves_the_mail_unacknowledged() {
     let mut settings =
         EmailSettings::new(format!("smtp://127.0.0.1:{port}"), "t@example.com", vec!["d@example.com".to_owned()]);
     settings.insecure_plaintext = true;
-    let world = World::default();
+    let world = World::<DeadMail>::default();
     let (stop, shutdown) = watch::channel(false);
     let sink = sink(settings);
     let counters = sink.counters();
-    let run = tokio::spawn(sink.run(inbox(&world, vec![record(1)], false), Letters(Arc::clone(&world)), shutdown));
+    let run = tokio::spawn(sink.run(Inbox::new(&world, vec![record(1)], false), Letters(Arc::clone(&world)), shutdown));
     let retried = async {
         while counters.figures().retried < 2 {
             tokio::time::sleep(Duration::from_millis(5)).await;

@@ -119,7 +119,7 @@ impl SmtpServer {
 }
 
 /// A self-signed certificate for this machine.
-fn identity() -> (TlsAcceptor, String) {
+pub(crate) fn identity() -> (TlsAcceptor, String) {
     let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
     let CertifiedKey { cert, signing_key } = generate_simple_self_signed(names).expect("a certificate");
     let key = PrivateKeyDer::try_from(signing_key.serialize_der()).expect("a key");

@@ -1,28 +1,168 @@
 //! Who reads the alerts: the tables `[sink.NAME]`.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use toml::Spanned;
 
-use crate::config::raw::{RawEmail, RawSink};
+use crate::config::raw::{OneOrMany, RawEmail, RawFileSink, RawSink, RawWebhook};
 use crate::config::resolve::Checker;
-use crate::config::{SinkSettings, values};
+use crate::config::{KafkaSettings, SinkKind, SinkSettings, values};
 use crate::program::Severity;
 use crate::secret::Secret;
-use crate::sink::EmailSettings;
+use crate::sink::{EmailSettings, FileSettings, TopicSettings, WebhookSettings};
+
+/// Fields of `[sink.NAME.kafka]` that are ours; every other one is a librdkafka property.
+const TOPIC_FIELDS: [&str; 3] = ["topic", "brokers", "min_severity"];
+
+/// Headers that hold a secret: their values must not stand in the file.
+const SECRET_HEADERS: [&str; 5] = ["authorization", "cookie", "x-api-key", "api-key", "x-auth-token"];
 
 impl Checker<'_> {
     /// The sinks, by name.
-    pub(super) fn sinks(&mut self, raw: BTreeMap<String, Spanned<RawSink>>) -> Vec<SinkSettings> {
+    pub(super) fn sinks(
+        &mut self,
+        raw: BTreeMap<String, Spanned<RawSink>>,
+        daemon: Option<&KafkaSettings>,
+    ) -> Vec<SinkSettings> {
         let mut sinks = Vec::new();
         for (name, sink) in raw {
             let at = sink.span().start;
-            match sink.into_inner().email {
-                Some(email) => sinks.push(SinkSettings { email: self.email(&name, email), name }),
-                None => self.at(at, &format!("sink.{name}"), "say what it does: [sink.NAME.email]"),
+            let RawSink { email, webhook, file, kafka } = sink.into_inner();
+            let mut kinds = Vec::new();
+            kinds.extend(email.map(|raw| SinkKind::Email(self.email(&name, raw))));
+            kinds.extend(webhook.map(|raw| SinkKind::Webhook(self.webhook(&name, raw))));
+            kinds.extend(file.map(|raw| SinkKind::File(self.file_sink(&name, raw))));
+            kinds.extend(kafka.map(|raw| SinkKind::Topic(self.topic_sink(&name, raw, daemon))));
+            match (kinds.pop(), kinds.is_empty()) {
+                (Some(kind), true) => sinks.push(SinkSettings { name, kind }),
+                _ => {
+                    let message = "say the one thing that it does: [sink.NAME.email], webhook, file or kafka";
+                    self.at(at, &format!("sink.{name}"), message);
+                }
             }
         }
         sinks
+    }
+
+    fn file_sink(&mut self, name: &str, raw: Spanned<RawFileSink>) -> FileSettings {
+        let at = raw.span().start;
+        let field = |field: &str| format!("sink.{name}.file.{field}");
+        let raw = raw.into_inner();
+        let mut settings = FileSettings::new(self.folder.join(raw.path.get_ref()));
+        settings.rotate = raw.rotate.as_ref().map(|size| {
+            let bytes = values::bytes(size.get_ref()).map(|bytes| bytes as u64);
+            bytes.unwrap_or_else(|message| {
+                self.problem(size, &field("rotate"), message);
+                u64::MAX
+            })
+        });
+        settings.every = raw.every.as_ref().map(|every| self.duration(&field("every"), Some(every), Duration::MAX));
+        settings.keep = raw.keep;
+        settings.min_severity = raw.min_severity.as_ref().and_then(|text| self.severity(&field("min_severity"), text));
+        for error in settings.validate().err().unwrap_or_default() {
+            self.at(at, &format!("sink.{name}.file"), error.to_string());
+        }
+        settings
+    }
+
+    /// A topic of the daemon's own broker has its properties; one of another broker has none of them, logins least of all.
+    fn topic_sink(
+        &mut self,
+        name: &str,
+        raw: Spanned<BTreeMap<String, Spanned<toml::Value>>>,
+        daemon: Option<&KafkaSettings>,
+    ) -> TopicSettings {
+        let at = raw.span().start;
+        let table = format!("sink.{name}.kafka");
+        let mut raw = raw.into_inner();
+        let [topic, brokers, least] = TOPIC_FIELDS.map(|field| raw.remove(field));
+        let mut kafka = match (&brokers, daemon) {
+            (None, Some(daemon)) => daemon.clone(),
+            _ => KafkaSettings::default(),
+        };
+        match brokers {
+            Some(brokers) => {
+                let brokers = self.property(&table, "brokers", &brokers);
+                kafka.properties.push(("bootstrap.servers".to_owned(), brokers));
+            }
+            None if daemon.is_none() => {
+                self.at(at, &format!("{table}.brokers"), "name at least one broker: brokers = \"host:9092\"");
+            }
+            None => {}
+        }
+        for (property, value) in raw {
+            let value = self.librdkafka(&table, &TOPIC_FIELDS, &property, &value);
+            kafka.properties.retain(|(known, _)| *known != property);
+            kafka.properties.push((property, value));
+        }
+        let field = format!("{table}.topic");
+        let topic = match topic {
+            Some(topic) => self.text(&field, &topic),
+            None => {
+                self.at(at, &field, "name the topic: topic = \"alerts-copy\"");
+                None
+            }
+        };
+        if let Some(topic) = &topic {
+            self.topic_name(topic, &field);
+        }
+        let field = format!("{table}.min_severity");
+        let least = least.and_then(|least| self.text(&field, &least));
+        let min_severity = least.and_then(|least| self.severity(&field, &least));
+        TopicSettings { kafka, topic: topic.map_or_else(String::new, Spanned::into_inner), min_severity }
+    }
+
+    fn text(&mut self, field: &str, value: &Spanned<toml::Value>) -> Option<Spanned<String>> {
+        let text = value.get_ref().as_str().map(|text| Spanned::new(value.span(), text.to_owned()));
+        if text.is_none() {
+            self.problem(value, field, "write a text");
+        }
+        text
+    }
+
+    fn webhook(&mut self, name: &str, raw: Spanned<RawWebhook>) -> WebhookSettings {
+        let at = raw.span().start;
+        let field = |field: &str| format!("sink.{name}.webhook.{field}");
+        let raw = raw.into_inner();
+        let mut settings = WebhookSettings::new(self.expanded(&field("url"), &raw.url));
+        settings.insecure_plaintext = raw.insecure_plaintext.unwrap_or(false);
+        settings.allow_private = raw.allow_private.unwrap_or(false);
+        settings.secrets = raw.secret.map_or_else(Vec::new, |secrets| self.secrets(&field("secret"), secrets));
+        let header = |(header, value): (String, Spanned<String>)| {
+            let value = self.header(&field("headers"), &header, &value);
+            (header, value)
+        };
+        settings.headers = raw.headers.into_iter().map(header).collect();
+        settings.ca_file = raw.ca_file.as_ref().map(|file| self.existing(file, &field("ca_file")));
+        settings.timeout = self.duration(&field("timeout"), raw.timeout.as_ref(), settings.timeout);
+        settings.min_severity = raw.min_severity.as_ref().and_then(|text| self.severity(&field("min_severity"), text));
+        for error in settings.validate().err().unwrap_or_default() {
+            self.at(at, &format!("sink.{name}.webhook"), error.to_string());
+        }
+        settings
+    }
+
+    fn secrets(&mut self, field: &str, given: Spanned<OneOrMany>) -> Vec<Secret> {
+        let at = given.span().start;
+        let mut secrets = Vec::new();
+        for text in given.into_inner().into_vec() {
+            match values::secret(&text, &self.folder) {
+                Ok(secret) => secrets.push(secret),
+                Err(message) => self.at(at, field, message),
+            }
+        }
+        secrets
+    }
+
+    /// The value of a header. One that says who we are must not stand in the file.
+    fn header(&mut self, field: &str, name: &str, value: &Spanned<String>) -> Secret {
+        let is_secret = SECRET_HEADERS.iter().any(|secret| name.eq_ignore_ascii_case(secret));
+        let read = if is_secret { values::secret } else { values::expand };
+        read(value.get_ref(), &self.folder).unwrap_or_else(|message| {
+            self.problem(value, field, message);
+            Secret::new("-")
+        })
     }
 
     fn email(&mut self, name: &str, raw: Spanned<RawEmail>) -> EmailSettings {

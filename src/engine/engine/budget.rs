@@ -9,11 +9,11 @@ use std::collections::BinaryHeap;
 
 use super::{Live, RuleState, State};
 use crate::engine::held::Streaks;
+use crate::engine::keys::KeyTable;
 use crate::engine::limits::{Footprint, Limit, WhenFull};
 use crate::engine::nfa;
 use crate::engine::record;
-use crate::engine::runs::{self, KeyTable, RunList};
-use crate::engine::slab::Row;
+use crate::engine::runs;
 use crate::engine::suppress::Suppressor;
 use crate::program::{Program, Rule, RuleId, Strategy, TwoStepId};
 
@@ -31,10 +31,11 @@ impl State {
     /// Forgets all of which the time has passed.
     pub(super) fn sweep(&mut self, program: &Program, now_ms: i64) {
         self.swept_ms = now_ms;
-        self.memory.sweep(program, now_ms);
+        self.memory.sweep(program, now_ms, &mut self.live.keys);
         self.live.sweep_due(program, now_ms);
         for (two_step, runs) in program.two_steps.iter().zip(&mut self.live.two_steps) {
-            runs.expire(two_step, now_ms);
+            let key = program.rules[two_step.members[0].rule.index()].key;
+            runs.expire(two_step, &mut self.live.keys[key.index()], now_ms);
         }
     }
 
@@ -77,22 +78,23 @@ impl Live {
         }
     }
 
-    /// Whether a run of a rule may start beside those of all keys. Room that its own key makes is enough.
+    /// Whether a run of a rule and the key at hand may start beside those of all keys. Room that its own key makes is enough.
     #[cold]
-    pub(super) fn admit(&mut self, rule: &Rule, row: Option<Row>, now_ms: i64) -> bool {
-        let of_key = row.and_then(|row| self.tables[rule.key.index()].list(row, rule.id)).map_or(0, RunList::len);
+    pub(super) fn admit(&mut self, rule: &Rule, now_ms: i64) -> bool {
+        let keys = &self.keys[rule.key.index()];
+        let of_key = keys.here().map_or(0, |row| self.rules[rule.id.index()].runs.of_key(keys, row).open());
         if self.room.full.is_none() && of_key >= self.room.limits.open_runs_per_key {
             return true;
         }
         self.sweep(rule, now_ms, usize::MAX);
         let RuleState { runs, .. } = &mut self.rules[rule.id.index()];
-        let (table, dropped) = (&mut self.tables[rule.key.index()], &mut self.stats.rules[rule.id.index()].dropped);
-        self.room.admit(row.is_none(), runs.len(), dropped, || usize::from(nfa::drop_oldest(rule, runs, table)))
+        let (keys, dropped) = (&mut self.keys[rule.key.index()], &mut self.stats.rules[rule.id.index()].dropped);
+        self.room.admit(!keys.is_open_here(), runs.len(), dropped, || usize::from(nfa::drop_oldest(runs, keys)))
     }
 
     /// What all rules have open.
     fn footprint(&self, program: &Program) -> Footprint {
-        let tables = self.tables.iter().map(of_table);
+        let tables = self.keys.iter().map(of_table);
         let holders = holders(program).map(|holder| self.own_footprint(program, holder));
         let mut open = tables.chain(holders).fold(Footprint::default(), Footprint::plus);
         open.bytes += self.rules.iter().map(|rule| rule.suppressor.len() * Suppressor::ROW_BYTES).sum::<usize>();
@@ -102,20 +104,14 @@ impl Live {
     /// What one holder has open, with all keys of its table.
     fn footprint_of(&self, program: &Program, holder: Holder) -> Footprint {
         let own = self.own_footprint(program, holder);
-        match holder {
-            Holder::Rule(id) => own.plus(of_table(&self.tables[program.rules[id.index()].key.index()])),
-            Holder::TwoStep(_) => own,
-        }
+        own.plus(of_table(&self.keys[rule_of(program, holder).key.index()]))
     }
 
     /// What one holder has open, without what it shares with others.
     fn own_footprint(&self, program: &Program, holder: Holder) -> Footprint {
         match holder {
             Holder::Rule(id) => self.rules[id.index()].footprint(&program.rules[id.index()]),
-            Holder::TwoStep(id) => {
-                let member = program.two_steps[id.index()].members[0].rule;
-                self.two_steps[id.index()].footprint(&program.rules[member.index()])
-            }
+            Holder::TwoStep(id) => self.two_steps[id.index()].footprint(rule_of(program, holder)),
         }
     }
 
@@ -132,7 +128,7 @@ impl Live {
             Strategy::Held(_) => state.streaks.oldest_ms(),
             Strategy::Session(_) => state.sessions.oldest_ms(),
             Strategy::SequenceNfa | Strategy::AllOf => {
-                state.runs.oldest(id, &self.tables[rule.key.index()]).map(|(start_ms, _)| start_ms)
+                state.runs.oldest(&self.keys[rule.key.index()]).map(|(start_ms, _)| start_ms)
             }
         }
     }
@@ -143,19 +139,19 @@ impl Live {
             Holder::Rule(id) => id,
             Holder::TwoStep(id) => {
                 let two_step = &program.two_steps[id.index()];
-                self.two_steps[id.index()].drop_oldest(two_step, limit, &mut self.stats.rules);
+                let keys = &mut self.keys[rule_of(program, holder).key.index()];
+                self.two_steps[id.index()].drop_oldest(two_step, keys, limit, &mut self.stats.rules);
                 return;
             }
         };
         let (rule, state) = (&program.rules[id.index()], &mut self.rules[id.index()]);
+        let keys = &mut self.keys[rule.key.index()];
         let runs = match &rule.strategy {
             Strategy::Filter => 0,
-            Strategy::EachPair => state.pairs.drop_oldest(),
-            Strategy::Held(_) => usize::from(state.streaks.take_oldest().is_some()),
-            Strategy::Session(_) => usize::from(state.sessions.drop_oldest()),
-            Strategy::SequenceNfa | Strategy::AllOf => {
-                usize::from(nfa::drop_oldest(rule, &mut state.runs, &mut self.tables[rule.key.index()]))
-            }
+            Strategy::EachPair => state.pairs.drop_oldest(keys),
+            Strategy::Held(_) => usize::from(state.streaks.take_oldest(keys).is_some()),
+            Strategy::Session(_) => usize::from(state.sessions.drop_oldest(keys)),
+            Strategy::SequenceNfa | Strategy::AllOf => usize::from(nfa::drop_oldest(&mut state.runs, keys)),
         };
         self.stats.rules[id.index()].dropped.count(limit, runs);
     }
@@ -167,12 +163,12 @@ impl RuleState {
         match &rule.strategy {
             Strategy::Filter => Footprint::default(),
             Strategy::EachPair => self.pairs.footprint(rule),
-            Strategy::Held(_) => Footprint::of(self.streaks.len(), Streaks::ROW_BYTES, 0, 0),
+            Strategy::Held(_) => Footprint::of_rows(self.streaks.len(), Streaks::ROW_BYTES),
             Strategy::Session(session) => self.sessions.footprint(rule, session),
             Strategy::SequenceNfa | Strategy::AllOf => {
                 let shared = rule.steps.iter().map(record::usual_bytes).max().unwrap_or_default();
-                let runs = Footprint::of(0, 0, self.runs.len(), run_bytes(rule));
-                runs.plus(Footprint::of(0, 0, self.runs.shared(), shared))
+                let runs = Footprint::of_rows(self.runs.len(), run_bytes(rule));
+                runs.plus(Footprint::of_rows(self.runs.shared(), shared))
             }
         }
     }
@@ -184,8 +180,17 @@ fn run_bytes(rule: &Rule) -> usize {
     runs::RUN_BYTES + record::spilled_bytes(own.map(record::usual_bytes).sum())
 }
 
-fn of_table(table: &KeyTable) -> Footprint {
-    Footprint::of(table.len(), KeyTable::ROW_BYTES, 0, 0)
+fn of_table(keys: &KeyTable) -> Footprint {
+    Footprint { keys: keys.open(), bytes: keys.bytes() }
+}
+
+/// The rule of a holder; of those that run together the first.
+fn rule_of(program: &Program, holder: Holder) -> &Rule {
+    let id = match holder {
+        Holder::Rule(id) => id,
+        Holder::TwoStep(id) => program.two_steps[id.index()].members[0].rule,
+    };
+    &program.rules[id.index()]
 }
 
 fn holders(program: &Program) -> impl Iterator<Item = Holder> + use<> {

@@ -36,7 +36,7 @@ impl Builder<'_> {
 
     /// The key as the program knows it.
     pub(super) fn key_plan(&self) -> KeyPlan {
-        KeyPlan { parts: self.key.iter().map(|(name, _)| name.clone()).collect() }
+        KeyPlan::new(self.key.iter().map(|(name, _)| name.clone()).collect())
     }
 
     /// The key's parts in a type that a window is over, as slots.

@@ -16,8 +16,8 @@ use crate::lang::check::{Checker, duplicate, identity};
 use crate::lang::types::Type;
 use crate::lang::{fmt, walk};
 use crate::program::{
-    Aggregate, Expr, FoldInput, KeyId, KeyPlan, Measure, MeasureFold, MeasureGuard, MeasureId, MeasureWindow, Top,
-    WindowId,
+    Aggregate, CellId, Expr, FoldInput, KeyId, KeyPlan, Measure, MeasureFold, MeasureGuard, MeasureId, MeasureWindow,
+    Top, WindowId,
 };
 use crate::schema::TypeId;
 
@@ -87,6 +87,7 @@ pub(super) fn compile(
             version: identity::measure_version(measure, &declarations),
             match_hash: identity::measure_match_hash(measure, &declarations),
             key: KeyId(0),
+            cell: CellId::default(),
             guards,
             window: window?,
             folds,

@@ -15,7 +15,9 @@ use crate::lang::check::scope::{AtHand, Scope};
 use crate::lang::check::steps::Steps;
 use crate::lang::types::Type;
 use crate::lang::{fmt, walk};
-use crate::program::{Aggregate, Condition, Expr, KeyId, KeyPlan, Novelty, NoveltyId, Window, WindowId, WindowRange};
+use crate::program::{
+    Aggregate, CellId, Condition, Expr, KeyId, KeyPlan, Novelty, NoveltyId, Window, WindowId, WindowRange,
+};
 use crate::schema::TypeId;
 
 /// The most events that a window counts back.
@@ -134,6 +136,7 @@ impl Scope<'_> {
             plan: Window {
                 name: Arc::from(text.as_str()),
                 key: KeyId(0),
+                cell: CellId::default(),
                 aggregate,
                 range,
                 previous: matches!(window.node, Range::Previous(_)),

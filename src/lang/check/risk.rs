@@ -9,7 +9,7 @@ use crate::lang::check::past::PastPlan;
 use crate::lang::check::relations::{RULE_FIELD, SCORE_FIELD};
 use crate::lang::check::rule::{self, Compiled};
 use crate::lang::check::tests::{Collected, Conditions};
-use crate::program::{Aggregate, Expr, KeyId, Window, WindowRange};
+use crate::program::{Aggregate, CellId, Expr, KeyId, Window, WindowRange};
 
 /// Compiles a risk; none where it has an error.
 pub(super) fn compile(
@@ -35,6 +35,7 @@ pub(super) fn compile(
         plan: Window {
             name: Arc::from("total"),
             key: KeyId(0),
+            cell: CellId::default(),
             aggregate: Aggregate::Sum,
             range: WindowRange::Duration(risk.over.ms),
             previous: false,

@@ -18,8 +18,8 @@ use crate::lang::check::{Checker, identity};
 use crate::lang::fmt;
 use crate::lang::types::Type;
 use crate::program::{
-    Absence, AlertSpec, Condition, Expr, Held, KeyId, KeyPlan, Link, Rule, RuleId, Session, Step, StepGuard, Strategy,
-    Unless, WindowId, Within,
+    Absence, AlertSpec, CellId, Condition, Expr, Held, KeyId, KeyPlan, Link, Rule, RuleId, Session, Step, StepGuard,
+    Strategy, Unless, WindowId, Within,
 };
 use crate::schema::TypeId;
 
@@ -194,6 +194,7 @@ impl<'a> Builder<'a> {
                 match_hash: draft.match_hash,
                 key: KeyId(0),
                 strategy,
+                cell: CellId::default(),
                 two_step: None,
                 waits: Vec::new(),
                 level: self.checker.relations.level(&rule.name.node),

@@ -19,14 +19,12 @@ pub struct Sizes {
     pub text_inline: usize,
     /// The encoded key that a row holds inline.
     pub key_inline: usize,
-    /// A key with an open match.
+    /// A key of which anything is open or remembered.
     pub key_row: usize,
-    /// What a rule holds for such a key.
-    pub run_list: usize,
+    /// What such a key holds for each rule and window.
+    pub key_cell: usize,
     /// An open match.
     pub run: usize,
-    /// A key with an open match of a two-step sequence.
-    pub two_step_key: usize,
     /// An open match of a two-step sequence.
     pub two_step_run: usize,
     /// The bytes of its events that lie in an open match.
@@ -82,6 +80,11 @@ pub struct WindowSizes {
 pub fn bill(program: &Program, rule: &Rule, sizes: &Sizes) -> Vec<Line> {
     let uses = Uses::of(program, rule);
     let mut lines = own(program, rule, sizes);
+    if lines.is_empty() && !uses.windows.is_empty() {
+        let bytes = sizes.key_row;
+        let text = format!("{bytes} bytes a key with anything in a window, shared by all rules with this key");
+        lines.push(Line::new("key", text));
+    }
     let is_whole = |step: &Step| step.captures.iter().any(|capture| capture.shown == Shown::Whole);
     if !lines.is_empty() && rule.steps.iter().any(is_whole) {
         lines.push(Line::new("text", "of each kept event its whole text beside it, since alerts carry it"));
@@ -142,7 +145,8 @@ fn own(program: &Program, rule: &Rule, sizes: &Sizes) -> Vec<Line> {
                 None => "until it fails: a key that falls silent while it holds is kept for ever".to_owned(),
             };
             let bytes = sizes.streak_row;
-            vec![Line::new("held", format!("{bytes} bytes a key on which the condition holds, {until}"))]
+            let held = format!("{bytes} bytes a key on which the condition holds, {until}");
+            vec![key(sizes, ""), Line::new("held", held)]
         }
     }
 }
@@ -153,9 +157,9 @@ fn two_step(program: &Program, rule: &Rule, sizes: &Sizes) -> Vec<Line> {
         0 => String::new(),
         others => format!(", shared with {others} {}", if others == 1 { "rule" } else { "rules" }),
     };
-    let (key, run, inline) = (sizes.two_step_key, sizes.two_step_run, sizes.run_inline);
+    let (run, inline) = (sizes.two_step_run, sizes.run_inline);
     vec![
-        Line::new("key", format!("{key} bytes a key with an open match{shared}; freed with the last match")),
+        key(sizes, &shared),
         Line::new(
             "match",
             format!(
@@ -170,15 +174,18 @@ fn two_step(program: &Program, rule: &Rule, sizes: &Sizes) -> Vec<Line> {
     ]
 }
 
+/// A key of which something is open.
+fn key(sizes: &Sizes, shared: &str) -> Line {
+    let text = format!(
+        "{} bytes a key with anything open, shared by all rules with this key; {} bytes of this rule{shared}; freed with the last of it",
+        sizes.key_row, sizes.key_cell
+    );
+    Line::new("key", text)
+}
+
 fn runs(rule: &Rule, sizes: &Sizes) -> Vec<Line> {
     let mut lines = vec![
-        Line::new(
-            "key",
-            format!(
-                "{} bytes a key with an open match, shared by the rules with this key; {} bytes of this rule; freed with the last match",
-                sizes.key_row, sizes.run_list
-            ),
-        ),
+        key(sizes, ""),
         Line::new(
             "match",
             format!(
@@ -239,8 +246,8 @@ fn run_bound(rule: &Rule) -> String {
 fn pair(rule: &Rule, sizes: &Sizes) -> Vec<Line> {
     let within = rule.within.map_or_else(String::new, |within| duration(within.ms));
     let event = |step: &Step| taken(step, sizes) + sizes.pair_event;
-    let mut lines =
-        vec![Line::new("key", format!("{} bytes a key; forgotten after {within} without an event", sizes.pair_row))];
+    let sides = format!("{} bytes a key for both sides; forgotten after {within} without an event", sizes.pair_row);
+    let mut lines = vec![key(sizes, ""), Line::new("sides", sides)];
     for step in &rule.steps {
         let text = format!(
             "about {} bytes a kept event of side {}, for {within}; a key has no more than max_open_runs_per_key of them",
@@ -257,6 +264,7 @@ fn session(rule: &Rule, plan: &Session, sizes: &Sizes) -> Vec<Line> {
         plan.at_most_ms.map_or_else(String::new, |ms| format!(", and at the latest {} after its first", duration(ms)));
     let close = format!("closed and freed {} after its last event{most}", duration(plan.idle_ms));
     let mut lines = vec![
+        key(sizes, ""),
         Line::new("session", format!("{} bytes an open session, one a key; {close}", sizes.session_row)),
         Line::new(
             "event",
@@ -299,6 +307,7 @@ fn window(window: &Window, sizes: &Sizes) -> Vec<Line> {
         Aggregate::Percentile(_) => format!("{entry} bytes an event{which} in {all}, and less where values are equal"),
         _ => format!("{entry} bytes an event{which} in {all}"),
     };
+    let row = row + sizes.key_cell;
     vec![Line::new("window", format!("{}: {row} bytes a key, {bound}", window.name)), Line::new("", entries)]
 }
 

@@ -132,7 +132,7 @@ pub fn measure_bill(program: &Program, measure: &Measure, sizes: &Sizes) -> Vec<
             vec![Line::new("pane", text)]
         }
         MeasureWindow::Session { idle_ms, .. } => {
-            let bytes = sizes.measure_session_row + folds;
+            let bytes = sizes.key_row + sizes.key_cell + sizes.measure_session_row + folds;
             let text =
                 format!("{bytes} bytes an open session, one a key; freed {} after its last event", duration(idle_ms));
             vec![Line::new("session", text)]
@@ -161,7 +161,8 @@ pub fn measure_bill(program: &Program, measure: &Measure, sizes: &Sizes) -> Vec<
 fn newest(measure: &Measure, n: u32, sizes: &Sizes) -> Vec<Line> {
     let windows: Vec<_> = measure.folds.iter().map(|fold| (sizes.window)(fold.aggregate)).collect();
     // A window alone has a row of its own; here all of a key stand in one.
-    let row = sizes.newest_row + windows.iter().map(|window| window.row - sizes.window_head).sum::<usize>();
+    let key = sizes.key_row + sizes.key_cell;
+    let row = key + sizes.newest_row + windows.iter().map(|window| window.row - sizes.window_head).sum::<usize>();
     let entry = size_of::<i64>() + windows.iter().map(|window| window.entry).sum::<usize>();
     vec![
         Line::new("key", format!("{row} bytes a key, kept for ever, since the last events of a key never grow old")),

@@ -301,11 +301,13 @@ impl Places {
 impl Program {
     /// Makes the indexes of all dispatches.
     pub(crate) fn index(&mut self) {
-        let Program { types, rules, measures, .. } = self;
+        let Program { types, rules, two_steps, measures, .. } = self;
+        let stands_for_all =
+            |rule: &&Rule| rule.two_step.is_none_or(|id| two_steps[id.index()].members[0].rule == rule.id);
         for (type_id, plan) in (0..).map(TypeId).zip(types) {
             for dispatch in &mut plan.dispatch {
                 let Dispatch { rules: listeners, entries, measures: measuring, measured, .. } = dispatch;
-                let entering = listeners.iter().map(|id| &rules[id.index()]).filter(|rule| rule.two_step.is_none());
+                let entering = listeners.iter().map(|id| &rules[id.index()]).filter(stands_for_all);
                 let entering = entering.map(|rule| (rule.id, entry_conditions(rule, type_id)));
                 *entries = Index::new(&entering.collect::<Vec<_>>());
                 let counting = measuring.iter().map(|id| {

@@ -6,7 +6,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::alert::AlertRecord;
 use crate::sink::InboxPosition;
-use crate::sink::email::ledger::Held;
+use crate::sink::ledger::Held;
 
 /// How many alerts a digest shows.
 pub(super) const SHOWN_MAX: usize = 20;

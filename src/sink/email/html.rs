@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use crate::program::Severity;
 use crate::sink::email::clean::{escape, one_line};
-use crate::sink::email::page::{Item, Page, Section, parse_severity};
+use crate::sink::email::page::{Item, Page, Section};
+use crate::sink::filter::parse_severity;
 
 /// The longest text of one value.
 const CHARS_MAX: usize = 500;

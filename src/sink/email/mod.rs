@@ -2,11 +2,9 @@
 //!
 //! - `settings` where mails go and how many, checked at once;
 //! - `sink`     the loop: reads the inbox, sends, retries, acknowledges, stops;
-//! - `seen`     drops an alert that was taken before;
 //! - `throttle` decides: a mail of its own, or into a `digest`;
 //! - `page`     what the mail says, rendered by `text` and `html` from `clean` words, made MIME by `mail`;
 //! - `mailer`   hands it over: `smtp` to a server, `folder` to a file;
-//! - `ledger`   how far the inbox may be acknowledged;
 //! - `counters` what happened, in numbers.
 //!
 //! An alert is acknowledged only when its mail, or the digest that counts it, is delivered or dead-lettered.
@@ -16,11 +14,9 @@ mod counters;
 mod digest;
 mod folder;
 mod html;
-mod ledger;
 mod mail;
 mod mailer;
 mod page;
-mod seen;
 mod settings;
 mod sink;
 mod smtp;
@@ -31,5 +27,5 @@ mod throttle;
 mod tests;
 
 pub use counters::{EmailCounters, EmailFigures};
-pub use settings::{EmailSettings, EmailSettingsError};
+pub use settings::EmailSettings;
 pub use sink::{EmailSink, EmailSinkError, EmailSummary};

@@ -7,8 +7,8 @@ use std::fmt::Write as _;
 use serde_json::{Map, Value as Json};
 
 use crate::alert::{AlertRecord, EventRecord};
-use crate::program::Severity;
 use crate::sink::email::digest::Digest;
+use crate::sink::filter::parse_severity;
 
 /// Parts of a mail that are shown at most; what is left out is counted.
 const EVENTS_MAX: usize = 50;
@@ -194,11 +194,6 @@ fn further_rules(digests: &[Digest]) -> Section {
 fn worst(digests: &[Digest]) -> String {
     let named = digests.iter().flat_map(|digest| digest.severities.iter().map(|(severity, _)| severity));
     named.max_by_key(|severity| parse_severity(severity)).cloned().unwrap_or_default()
-}
-
-/// A severity by its name.
-pub(super) fn parse_severity(name: &str) -> Option<Severity> {
-    Severity::ALL.into_iter().find(|severity| severity.as_str() == name)
 }
 
 fn alerts(count: u64) -> String {

@@ -11,6 +11,7 @@ use lettre::message::Mailbox;
 use crate::program::Severity;
 use crate::secret::Secret;
 use crate::sink::email::clean;
+use crate::sink::setting_error::SettingError;
 
 /// The most recipients of one sink: servers refuse more than a hundred in one conversation.
 const RECIPIENTS_MAX: usize = 100;
@@ -66,12 +67,12 @@ impl EmailSettings {
     }
 
     /// Everything that is wrong, each with its field and the fix.
-    pub fn validate(&self) -> Result<(), Vec<EmailSettingsError>> {
+    pub fn validate(&self) -> Result<(), Vec<SettingError>> {
         self.resolve().map(|_| ())
     }
 
     /// The checked form that the sink works with.
-    pub(super) fn resolve(&self) -> Result<Resolved, Vec<EmailSettingsError>> {
+    pub(super) fn resolve(&self) -> Result<Resolved, Vec<SettingError>> {
         let mut errors = Vec::new();
         let server = Server::parse(&self.server).map_err(|error| errors.push(error)).ok();
         if let Some(server) = &server {
@@ -88,18 +89,18 @@ impl EmailSettings {
         }
     }
 
-    fn check_transport(&self, server: &Server, errors: &mut Vec<EmailSettingsError>) {
+    fn check_transport(&self, server: &Server, errors: &mut Vec<SettingError>) {
         let encrypted =
             matches!(server, Server::Tls(_)) || matches!(server, Server::StartTls(_)) && !self.insecure_plaintext;
         if self.insecure_plaintext && !matches!(server, Server::StartTls(_)) {
-            errors.push(EmailSettingsError::new(
+            errors.push(SettingError::new(
                 "insecure_plaintext",
                 "has no meaning with this server",
                 "remove it; only smtp:// can be spoken without TLS",
             ));
         }
         if self.ca_file.is_some() && !encrypted {
-            errors.push(EmailSettingsError::new(
+            errors.push(SettingError::new(
                 "ca_file",
                 "is given, but the server is not spoken to with TLS",
                 "remove it, or use smtps://",
@@ -107,16 +108,16 @@ impl EmailSettings {
         }
     }
 
-    fn check_login(&self, errors: &mut Vec<EmailSettingsError>) {
+    fn check_login(&self, errors: &mut Vec<SettingError>) {
         let user = self.user.as_ref().is_some_and(|user| !user.is_empty());
         let password = self.password.as_ref().is_some_and(|password| !password.is_empty());
         match (user, password) {
-            (true, false) => errors.push(EmailSettingsError::new(
+            (true, false) => errors.push(SettingError::new(
                 "password",
                 "is missing although user is given",
                 "set it to ${env:NAME} or ${file:PATH}, or remove user",
             )),
-            (false, true) => errors.push(EmailSettingsError::new(
+            (false, true) => errors.push(SettingError::new(
                 "user",
                 "is missing although password is given",
                 "set it to the name to log in with, or remove password",
@@ -125,56 +126,38 @@ impl EmailSettings {
         }
     }
 
-    fn check_limits(&self, errors: &mut Vec<EmailSettingsError>) {
+    fn check_limits(&self, errors: &mut Vec<SettingError>) {
         if self.to.is_empty() {
-            errors.push(EmailSettingsError::new("to", "is empty", "name at least one recipient"));
+            errors.push(SettingError::new("to", "is empty", "name at least one recipient"));
         }
         if self.to.len() > RECIPIENTS_MAX {
-            errors.push(EmailSettingsError::new(
+            errors.push(SettingError::new(
                 "to",
                 format!("has {} recipients, more than {RECIPIENTS_MAX}", self.to.len()),
                 "use the address of a mailing list",
             ));
         }
         if self.timeout < Duration::from_millis(100) || self.timeout > Duration::from_mins(10) {
-            errors.push(EmailSettingsError::new(
+            errors.push(SettingError::new(
                 "timeout",
                 format!("is {:?}", self.timeout),
                 "use 100 ms to 10 minutes; 30s is usual",
             ));
         }
         if self.digest_after > DIGEST_AFTER_MAX {
-            errors.push(EmailSettingsError::new(
+            errors.push(SettingError::new(
                 "digest_after",
                 format!("is {}, more than {DIGEST_AFTER_MAX}", self.digest_after),
                 "use a number that a person can read in a minute; 5 is usual",
             ));
         }
         if self.max_per_hour == 0 || self.max_per_hour > PER_HOUR_MAX {
-            errors.push(EmailSettingsError::new(
+            errors.push(SettingError::new(
                 "max_per_hour",
                 format!("is {}", self.max_per_hour),
                 format!("use 1 to {PER_HOUR_MAX}; 60 is usual"),
             ));
         }
-    }
-}
-
-/// Something wrong with a setting.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{field} {problem}: {fix}")]
-pub struct EmailSettingsError {
-    /// The field as the configuration writes it.
-    pub field: &'static str,
-    /// What is wrong with it.
-    pub problem: String,
-    /// What to write instead.
-    pub fix: String,
-}
-
-impl EmailSettingsError {
-    fn new(field: &'static str, problem: impl Into<String>, fix: impl Into<String>) -> EmailSettingsError {
-        EmailSettingsError { field, problem: problem.into(), fix: fix.into() }
     }
 }
 
@@ -211,7 +194,7 @@ impl fmt::Display for Host {
 }
 
 impl Server {
-    fn parse(url: &str) -> Result<Server, EmailSettingsError> {
+    fn parse(url: &str) -> Result<Server, SettingError> {
         if let Some(host) = url.strip_prefix("smtps://") {
             Host::parse(host, 465).map(Server::Tls)
         } else if let Some(host) = url.strip_prefix("smtp://") {
@@ -226,11 +209,11 @@ impl Server {
 }
 
 impl Host {
-    fn parse(text: &str, usual_port: u16) -> Result<Host, EmailSettingsError> {
+    fn parse(text: &str, usual_port: u16) -> Result<Host, SettingError> {
         let text = text.strip_suffix('/').unwrap_or(text);
         if text.contains('@') {
             // The text is not repeated: it may hold a password.
-            return Err(EmailSettingsError::new(
+            return Err(SettingError::new(
                 "server",
                 "holds a user name",
                 "write user and password into their own fields",
@@ -268,18 +251,14 @@ fn split_port(text: &str) -> Option<(&str, Option<&str>)> {
     }
 }
 
-fn server_error(problem: &str) -> EmailSettingsError {
-    EmailSettingsError::new(
-        "server",
-        problem,
-        "write smtps://mail.example.com, smtp://mail.example.com:587, or file:./mails",
-    )
+fn server_error(problem: &str) -> SettingError {
+    SettingError::new("server", problem, "write smtps://mail.example.com, smtp://mail.example.com:587, or file:./mails")
 }
 
-fn mailbox(field: &'static str, text: &str) -> Result<Mailbox, EmailSettingsError> {
+fn mailbox(field: &'static str, text: &str) -> Result<Mailbox, SettingError> {
     let shown = clean::one_line(text, 100);
     let mailbox: Mailbox = clean::address(text).parse().map_err(|_| {
-        EmailSettingsError::new(
+        SettingError::new(
             field,
             format!("holds '{shown}', which is no address"),
             "write desk@example.com or Desk <desk@example.com>",
@@ -289,7 +268,7 @@ fn mailbox(field: &'static str, text: &str) -> Result<Mailbox, EmailSettingsErro
         Ok(mailbox)
     } else {
         // Addresses with other letters need SMTPUTF8 at every server on the way.
-        Err(EmailSettingsError::new(
+        Err(SettingError::new(
             field,
             format!("holds '{shown}' with letters that not every server takes"),
             "write the domain in its xn-- form, and the part before the @ in ASCII",

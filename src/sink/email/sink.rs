@@ -9,28 +9,26 @@ use std::time::Duration;
 
 use lettre::Address;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 
-use crate::alert::AlertRecord;
-use crate::program::Severity;
-use crate::sink::email::counters::{EmailCounters, EmailFigures, count};
+use crate::sink::counters::count;
+use crate::sink::email::counters::{EmailCounters, EmailFigures};
 use crate::sink::email::folder::Folder;
-use crate::sink::email::ledger::{Held, Ledger};
 use crate::sink::email::mail::{Composer, Mail};
 use crate::sink::email::mailer::{Mailer, Refusal, SendError};
-use crate::sink::email::page::parse_severity;
-use crate::sink::email::seen::Seen;
-use crate::sink::email::settings::{EmailSettings, EmailSettingsError, Resolved, Server};
+use crate::sink::email::settings::{EmailSettings, Resolved, Server};
 use crate::sink::email::smtp::Smtp;
 use crate::sink::email::throttle::{Bundle, Limits, Throttle};
+use crate::sink::filter::Filter;
+use crate::sink::gate::Gate;
+use crate::sink::ledger::{Held, Ledger};
+use crate::sink::seen::Seen;
+use crate::sink::setting_error::{SettingError, joined};
+use crate::sink::stop::{Stop, at};
 use crate::sink::{AlertInbox, Backoff, DeadLetter, DeadMail, Delivery, Random};
 
-/// How long the last mails may take after a stop is asked for.
-const GRACE: Duration = Duration::from_secs(3);
 /// Undelivered mails at which the inbox is left alone.
 const OUTBOX_MAX: usize = 100;
-/// Trouble with the server is said once in this time.
-const SAY_EVERY: Duration = Duration::from_mins(1);
 /// How long an acknowledgement may wait for others.
 const ACKNOWLEDGE_EVERY: Duration = Duration::from_secs(1);
 
@@ -69,7 +67,7 @@ pub enum EmailSinkError {
         /// The sink's name.
         sink: String,
         /// What is wrong.
-        errors: Vec<EmailSettingsError>,
+        errors: Vec<SettingError>,
     },
     /// The certificates of `ca_file` or of the system cannot be used.
     #[error("ca_file of sink '{sink}': {reason}")]
@@ -87,10 +85,6 @@ pub enum EmailSinkError {
         /// Why not.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-}
-
-fn joined(errors: &[EmailSettingsError]) -> String {
-    errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
 impl EmailSink {
@@ -165,7 +159,7 @@ pub(super) struct Parts {
 /// A running sink.
 pub(super) struct Runner<M, I, D> {
     name: String,
-    min_severity: Option<Severity>,
+    filter: Filter,
     recipients: Vec<Address>,
     composer: Composer,
     mailer: M,
@@ -211,14 +205,14 @@ impl<M: Mailer, I: AlertInbox, D: DeadLetter> Runner<M, I, D> {
         let recipients = resolved.to.iter().map(|mailbox| mailbox.email.clone()).collect();
         let composer = Composer::new(resolved.from, resolved.to, limits.max_per_hour, limits.combined_every());
         Runner {
+            filter: Filter { sink: name.clone(), min_severity: settings.min_severity },
             name,
-            min_severity: settings.min_severity,
             recipients,
             composer,
             mailer,
             inbox,
             dead_letter,
-            stop: Stop { shutdown, deadline: None },
+            stop: Stop::new(shutdown),
             throttle: Throttle::new(limits),
             outbox: Vec::new(),
             ledger: Ledger::default(),
@@ -281,7 +275,7 @@ impl<M: Mailer, I: AlertInbox, D: DeadLetter> Runner<M, I, D> {
         self.ledger.read(position);
         let now = Instant::now();
         self.acknowledge_at.get_or_insert(now + ACKNOWLEDGE_EVERY);
-        if !self.is_for_us(&record) {
+        if !self.filter.takes(&record) {
             count(&self.counters.skipped);
         } else if !self.seen.insert(&record.alert_id) {
             count(&self.counters.repeats);
@@ -293,13 +287,6 @@ impl<M: Mailer, I: AlertInbox, D: DeadLetter> Runner<M, I, D> {
             held.add(position);
             self.post(self.composer.alert(&record), held);
         }
-    }
-
-    /// Addressed to this sink or to all, and bad enough, which measurements need not be. A severity that is none of ours
-    /// is never too low.
-    fn is_for_us(&self, record: &AlertRecord) -> bool {
-        let too_low = self.min_severity.zip(parse_severity(&record.severity)).is_some_and(|(least, is)| is < least);
-        record.is_for(&self.name) && (record.is_measure() || !too_low)
     }
 
     fn post_digests(&mut self) {
@@ -366,8 +353,9 @@ impl<M: Mailer, I: AlertInbox, D: DeadLetter> Runner<M, I, D> {
                 queued.attempts = queued.attempts.saturating_add(1);
             }
             Err(error) => {
-                let delay = self.backoff.delay(self.gate.failures, &mut self.random);
-                self.gate.failed(&self.name, &error, now, delay);
+                let delay = self.backoff.delay(self.gate.failures(), &mut self.random);
+                let needs_person = matches!(error, SendError::Unusable(_));
+                self.gate.failed(&self.name, &error, needs_person, now, delay);
                 match error {
                     SendError::Unreachable(reason) if too_old => queued.give_up(&reason),
                     SendError::Unreachable(_) => {}
@@ -481,107 +469,5 @@ impl Queued {
             alerts: self.mail.alerts,
             mail: self.mail.bytes.clone(),
         }
-    }
-}
-
-/// Whether the server may be tried, and what was said about it.
-#[derive(Debug, Default)]
-struct Gate {
-    failures: u32,
-    closed_until: Option<Instant>,
-    said: Option<Instant>,
-}
-
-impl Gate {
-    fn is_open(&self) -> bool {
-        self.closed_until.is_none_or(|until| until <= Instant::now())
-    }
-
-    fn opens(&self, now: Instant) -> Instant {
-        self.closed_until.unwrap_or(now)
-    }
-
-    fn failed(&mut self, sink: &str, error: &SendError, now: Instant, delay: Duration) {
-        self.failures = self.failures.saturating_add(1);
-        self.closed_until = Some(now + delay);
-        if !self.may_say(now) {
-            return;
-        }
-        match error {
-            SendError::Unreachable(_) => tracing::warn!(sink, %error, "mails wait"),
-            SendError::Unusable(_) => tracing::error!(sink, %error, "mails wait until somebody changes this"),
-        }
-    }
-
-    /// Whether a minute has passed since the last word about the server.
-    fn may_say(&mut self, now: Instant) -> bool {
-        let may = self.said.is_none_or(|said| now >= said + SAY_EVERY);
-        if may {
-            self.said = Some(now);
-        }
-        may
-    }
-
-    fn succeeded(&mut self, sink: &str) {
-        if self.failures > 0 {
-            tracing::info!(sink, failures = self.failures, "mail server is back");
-        }
-        *self = Gate::default();
-    }
-}
-
-/// The wish to stop, and the time that is left from then on.
-struct Stop {
-    shutdown: watch::Receiver<bool>,
-    deadline: Option<Instant>,
-}
-
-impl Stop {
-    fn is_asked(&mut self) -> bool {
-        if self.deadline.is_none() && (*self.shutdown.borrow() || self.shutdown.has_changed().is_err()) {
-            self.deadline = Some(Instant::now() + GRACE);
-        }
-        self.deadline.is_some()
-    }
-
-    fn is_over(&mut self) -> bool {
-        self.is_asked() && self.deadline.is_some_and(|deadline| deadline <= Instant::now())
-    }
-
-    /// Ready when a stop is asked for.
-    async fn asked(&mut self) {
-        if self.deadline.is_none() {
-            // An error means that nobody is left who could ask: that is a stop too.
-            let stop = self.shutdown.wait_for(|stop| *stop).await;
-            drop(stop);
-            self.deadline = Some(Instant::now() + GRACE);
-        }
-    }
-
-    /// Ready when the grace after a stop is over.
-    async fn over(&mut self) {
-        self.asked().await;
-        at(self.deadline).await;
-    }
-}
-
-/// Ready at that time; never where there is none.
-async fn at(time: Option<Instant>) {
-    match time {
-        Some(time) => sleep_until(time).await,
-        None => std::future::pending().await,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn trouble_is_said_once_a_minute() {
-        let mut gate = Gate::default();
-        let start = Instant::now();
-        let said = (0..300).filter(|second| gate.may_say(start + Duration::from_secs(*second))).count();
-        assert_eq!(said, 5);
     }
 }

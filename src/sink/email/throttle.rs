@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::sink::email::digest::Digest;
-use crate::sink::email::ledger::Held;
+use crate::sink::ledger::Held;
 
 const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);

@@ -9,7 +9,7 @@
 //! - the group's metadata is read from the consumer at each commit, so that offsets of a former member are refused;
 //! - after an error that is fatal the producer is of no more use either.
 
-use std::cell::Cell;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rdkafka::ClientConfig;
@@ -35,7 +35,13 @@ const OFFSETS_MAX: Duration = Duration::from_secs(25);
 pub(super) struct Transactions {
     id: String,
     timeout: Duration,
-    open_since: Cell<Option<Instant>>,
+    open_since: Mutex<Option<Instant>>,
+}
+
+impl Transactions {
+    fn open_since(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.open_since.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Outbox {
@@ -50,7 +56,7 @@ impl Outbox {
         let mut config = client_config(settings, name);
         let timeout = timeout(&config, settings.commit_interval);
         config.set("transactional.id", id).set("transaction.timeout.ms", timeout.as_millis().to_string());
-        let transactions = Transactions { id: id.to_owned(), timeout, open_since: Cell::new(None) };
+        let transactions = Transactions { id: id.to_owned(), timeout, open_since: Mutex::default() };
         Outbox::open(config, ProducerEvents::new(metrics, true), Some(transactions))
     }
 
@@ -72,7 +78,7 @@ impl Outbox {
 
     /// Whether something was sent that is not committed.
     pub fn is_open(&self) -> bool {
-        self.transactions.as_ref().is_some_and(|transactions| transactions.open_since.get().is_some())
+        self.transactions.as_ref().is_some_and(|transactions| transactions.open_since().is_some())
     }
 
     /// Begins a transaction where there is none. The broker is not asked.
@@ -81,7 +87,7 @@ impl Outbox {
         // After a fatal error the client may never return from the call.
         self.check()?;
         self.producer.begin_transaction().map_err(|error| self.failed(&error))?;
-        transactions.open_since.set(Some(Instant::now()));
+        *transactions.open_since() = Some(Instant::now());
         Ok(())
     }
 
@@ -142,7 +148,7 @@ impl Outbox {
 
     fn closed(&self) {
         if let Some(transactions) = &self.transactions {
-            transactions.open_since.set(None);
+            *transactions.open_since() = None;
         }
     }
 
@@ -177,10 +183,9 @@ impl Outbox {
     /// come back: the two would shut each other out for ever. The broker does the same to a transaction that it ended
     /// because it was open for too long; then there is no other one.
     pub(super) fn ended(&self, code: RDKafkaErrorCode, reason: String) -> OutboxError {
-        let Some(Transactions { id, timeout, open_since }) = &self.transactions else {
-            return OutboxError::Fatal(reason);
-        };
-        let is_expired = open_since.get().is_some_and(|since| since.elapsed() > timeout.mul_f64(0.9));
+        let Some(transactions) = &self.transactions else { return OutboxError::Fatal(reason) };
+        let Transactions { id, timeout, .. } = transactions;
+        let is_expired = transactions.open_since().is_some_and(|since| since.elapsed() > timeout.mul_f64(0.9));
         match code {
             RDKafkaErrorCode::Fenced if !is_expired => OutboxError::Fenced { id: id.clone(), reason },
             RDKafkaErrorCode::Fenced => OutboxError::Fatal(format!("the transaction was open for too long: {reason}")),

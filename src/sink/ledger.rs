@@ -1,5 +1,5 @@
-//! How far the inbox may be acknowledged: up to what was read, but never past an alert that waits in a digest or in
-//! an undelivered mail.
+//! How far the inbox may be acknowledged: up to what was read, but never past an alert that waits to be
+//! delivered.
 //!
 //! Only the lowest waiting offset of each partition is kept, so it costs nothing that a million alerts wait.
 

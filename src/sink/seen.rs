@@ -1,10 +1,10 @@
-//! The alerts that were taken lately: an alert that is read again is not mailed again in the life of this process.
+//! The alerts that were taken lately: an alert that is read again is not delivered again in the life of this process.
 
 use std::collections::{HashSet, VecDeque};
 
 use sha2::{Digest as _, Sha256};
 
-/// How many ids are remembered: some 10 MB at most. An alert that is read again later than that is mailed again.
+/// How many ids are remembered: some 10 MB at most. An alert that is read again later than that is delivered again.
 const IDS_MAX: usize = 200_000;
 
 /// A bounded set of alert ids; the oldest goes first.
@@ -15,6 +15,11 @@ pub(super) struct Seen {
 }
 
 impl Seen {
+    /// Whether an id is known.
+    pub(super) fn contains(&self, alert_id: &str) -> bool {
+        self.ids.contains(&fingerprint(alert_id))
+    }
+
     /// Remembers an id; false where it is known.
     pub(super) fn insert(&mut self, alert_id: &str) -> bool {
         let id = fingerprint(alert_id);
@@ -32,7 +37,7 @@ impl Seen {
 }
 
 /// Ids come from a topic that others can write to, so their length is not relied on.
-fn fingerprint(alert_id: &str) -> u128 {
+pub(super) fn fingerprint(alert_id: &str) -> u128 {
     let hash = Sha256::digest(alert_id.as_bytes());
     let mut first = [0; 16];
     first.copy_from_slice(&hash[..16]);
