@@ -96,7 +96,8 @@ pub struct OutRecord<'a> {
 
 /// Writes records.
 pub struct Outbox {
-    producer: BaseProducer<ProducerEvents>,
+    /// Shared with a call that may never return (`transaction`).
+    producer: Arc<BaseProducer<ProducerEvents>>,
     transactions: Option<Transactions>,
 }
 
@@ -119,7 +120,7 @@ impl Outbox {
         if config.get("linger.ms").is_none() {
             config.set("linger.ms", "2");
         }
-        Ok(Outbox { producer: config.create_with_context(events)?, transactions })
+        Ok(Outbox { producer: Arc::new(config.create_with_context(events)?), transactions })
     }
 
     /// Takes a record, into the open transaction where there are any; waits while the client's queue is full, until

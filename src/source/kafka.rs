@@ -6,7 +6,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
@@ -28,6 +28,8 @@ pub(super) const QUEUE_BACKOFF: (&str, &str) = ("fetch.queue.backoff.ms", "5");
 
 /// So long the partitions of a copy that crashed are read by nobody, also if it is started again at once.
 const SESSION_TIMEOUT: (&str, &str) = ("session.timeout.ms", "10000");
+/// Before a partition without a leader is asked for again.
+const LEADER_PAUSE: Duration = Duration::from_millis(100);
 
 /// A partition of a topic.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -314,13 +316,33 @@ impl ConsumerContext for ConsumerEvents {
     }
 }
 
-/// As [`KafkaSource::bounds`], by any consumer.
+/// As [`KafkaSource::bounds`], by any consumer. A partition that has no leader at the moment, as after a broker has come
+/// back, is asked again until the time-out.
 pub(super) fn bounds<C: ConsumerContext>(
     consumer: &BaseConsumer<C>,
     partition: &Partition,
     timeout: Duration,
 ) -> Result<(i64, i64), SourceError> {
-    Ok(consumer.fetch_watermarks(&partition.topic, partition.number, timeout)?)
+    let until = Instant::now() + timeout;
+    loop {
+        let left = until.saturating_duration_since(Instant::now());
+        match consumer.fetch_watermarks(&partition.topic, partition.number, left.max(LEADER_PAUSE)) {
+            Err(error) if has_no_leader(&error) && Instant::now() < until => std::thread::sleep(LEADER_PAUSE),
+            bounds => return Ok(bounds?),
+        }
+    }
+}
+
+/// Whether a partition is not to be had because the brokers are choosing who leads it.
+fn has_no_leader(error: &KafkaError) -> bool {
+    matches!(
+        error.rdkafka_error_code(),
+        Some(
+            RDKafkaErrorCode::UnknownPartition
+                | RDKafkaErrorCode::LeaderNotAvailable
+                | RDKafkaErrorCode::NotLeaderForPartition
+        )
+    )
 }
 
 /// As [`KafkaSource::offset_at`], by any consumer.

@@ -6,16 +6,21 @@
 //! - a commit that times out is called again and goes on; it cannot be aborted;
 //! - an abort with records in flight fails: they are purged and awaited first. The records of the next transaction would
 //!   lack the numbers of those that were purged, so an abort is the last thing that a producer does;
+//! - a call to send offsets may never return, whatever time it was given, where the broker was frozen meanwhile: another
+//!   thread makes it, which is left behind with the producer then;
 //! - the group's metadata is read from the consumer at each commit, so that offsets of a former member are refused;
 //! - after an error that is fatal the producer is of no more use either.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
-use rdkafka::ClientConfig;
+use rdkafka::consumer::ConsumerGroupMetadata;
 use rdkafka::error::KafkaError;
 use rdkafka::producer::{Producer, PurgeConfig};
 use rdkafka::types::RDKafkaErrorCode;
+use rdkafka::{ClientConfig, TopicPartitionList};
 
 use super::{DRAIN_STEP, Outbox, OutboxError, ProducerEvents};
 use crate::config::KafkaSettings;
@@ -103,10 +108,9 @@ impl Outbox {
         self.begin()?;
         self.drain(&stop)?;
         let next = offsets(next).map_err(|error| OutboxError::Fatal(error.to_string()))?;
-        let longest = self.transaction_timeout().unwrap_or(OFFSETS_MAX).min(OFFSETS_MAX);
         loop {
             let group = source.group().ok_or_else(|| OutboxError::Fatal("no member of a group".to_owned()))?;
-            match self.producer.send_offsets_to_transaction(&next, &group, longest) {
+            match self.send_offsets(next.clone(), group, &stop)? {
                 Ok(()) => break,
                 Err(error) => self.go_on(&error, &stop)?,
             }
@@ -119,6 +123,34 @@ impl Outbox {
         }
         self.closed();
         Ok(())
+    }
+
+    /// Puts offsets into the transaction, on a thread of its own: where the call does not come back, the producer stays
+    /// with it.
+    fn send_offsets(
+        &self,
+        next: TopicPartitionList,
+        group: ConsumerGroupMetadata,
+        stop: &impl Fn() -> bool,
+    ) -> Result<Result<(), KafkaError>, OutboxError> {
+        let longest = self.transaction_timeout().unwrap_or(OFFSETS_MAX).min(OFFSETS_MAX);
+        let (answer, answered) = mpsc::channel();
+        let producer = Arc::clone(&self.producer);
+        let call = move || {
+            // Whoever asked may have given up.
+            drop(answer.send(producer.send_offsets_to_transaction(&next, &group, longest)));
+        };
+        let thread = thread::Builder::new().name("offsets".to_owned()).spawn(call);
+        thread.map_err(|error| OutboxError::Fatal(format!("no thread to send offsets with: {error}")))?;
+        let until = Instant::now() + longest + STEP;
+        loop {
+            match answered.recv_timeout(STEP) {
+                Ok(sent) => return Ok(sent),
+                Err(RecvTimeoutError::Timeout) if stop() => return Err(OutboxError::Stopped),
+                Err(RecvTimeoutError::Timeout) if Instant::now() < until => {}
+                Err(error) => return Err(OutboxError::Fatal(format!("the client does not send offsets: {error}"))),
+            }
+        }
     }
 
     /// Takes back what was sent since the last commit, as the last thing that this producer does. What does not succeed
