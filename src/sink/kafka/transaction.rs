@@ -264,3 +264,34 @@ pub(super) fn is_of_transaction(code: Option<RDKafkaErrorCode>) -> bool {
         )
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::secret::Secret;
+
+    fn outbox() -> Outbox {
+        let property = |name: &str, value: &str| (name.to_owned(), Secret::new(value));
+        let properties =
+            vec![property("bootstrap.servers", "127.0.0.1:1"), property("transaction.timeout.ms", "10000")];
+        let settings = KafkaSettings { properties, ..KafkaSettings::default() };
+        Outbox::transactional(&settings, "fraud", "fraud.one", Metrics::default()).expect("a client")
+    }
+
+    /// What is made of being shut out, with a transaction open for so long.
+    fn shut_out(open: Option<Duration>) -> OutboxError {
+        let outbox = outbox();
+        let since = open.map(|open| Instant::now().checked_sub(open).expect("the machine runs for longer"));
+        *outbox.transactions.as_ref().expect("there are transactions").open_since() = since;
+        outbox.ended(RDKafkaErrorCode::Fenced, "said so".to_owned())
+    }
+
+    #[test]
+    fn who_is_shut_out_ends_unless_the_broker_ended_a_transaction_that_was_open_for_too_long() {
+        let fenced = OutboxError::Fenced { id: "fraud.one".to_owned(), reason: "said so".to_owned() };
+        assert_eq!(shut_out(None), fenced);
+        assert_eq!(shut_out(Some(Duration::from_secs(1))), fenced);
+        let expired = shut_out(Some(Duration::from_millis(9_500)));
+        assert!(matches!(&expired, OutboxError::Fatal(reason) if reason.contains("open for too long")), "{expired}");
+    }
+}
