@@ -1,7 +1,9 @@
 //! What somebody keeps of keys: one row for each, found by the key's cell (`keys`), in the order in which they were last
 //! touched.
 
+use crate::engine::codec::{Reader, put_count, put_signed};
 use crate::engine::keys::{KeyAt, KeyTable};
+use crate::engine::saved::{Placing, put_key};
 use crate::engine::slab::{NONE, Row};
 use crate::engine::touched::Touched;
 use crate::event::Key;
@@ -94,6 +96,41 @@ impl<T> ByKey<T> {
     /// The time at which the row that was longest untouched was touched.
     pub(super) fn oldest_ms(&self) -> Option<i64> {
         self.rows.oldest_ms()
+    }
+
+    /// Writes all rows, `put` what each holds.
+    pub(super) fn save(&self, out: &mut Vec<u8>, put: impl Fn(&mut Vec<u8>, &T)) {
+        put_count(out, self.len());
+        for (touched_ms, OfKey { key, value }) in self.rows.in_order() {
+            put_key(out, *key);
+            put_signed(out, touched_ms);
+            put(out, value);
+        }
+    }
+
+    /// Takes up rows where there is none yet, each with what `take` reads of it.
+    pub(super) fn load<'a>(
+        &mut self,
+        from: &mut Reader<'a>,
+        placing: &mut Placing<'_, 'a>,
+        mut take: impl FnMut(&mut Reader<'a>, &Placing<'_, 'a>) -> Option<T>,
+    ) -> Option<()> {
+        for _ in 0..from.count()? {
+            let (key, time_ms) = (placing.row(from)?, from.signed()?);
+            let value = take(from, placing)?;
+            let is_free = placing.keys.cell(key, self.cell).is_empty() && self.rows.is_next(time_ms);
+            is_free.then_some(())?;
+            placing.keys.cell_mut(key, self.cell).at = self.rows.insert(OfKey { key, value }, time_ms);
+            if self.runs {
+                placing.keys.begin(key, self.cell);
+            }
+        }
+        Some(())
+    }
+
+    /// All rows, the one that was longest untouched first.
+    pub(super) fn rows(&self) -> impl Iterator<Item = Row> {
+        std::iter::successors(self.oldest(), |row| self.rows.after(*row))
     }
 
     /// Takes a row out, and forgets its key if nothing else is kept of it.

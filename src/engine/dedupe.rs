@@ -7,6 +7,8 @@ use std::collections::BTreeSet;
 
 use sha2::{Digest, Sha256};
 
+use crate::engine::codec::{Reader, put_count, put_signed};
+
 /// Which repeats an input leaves out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DropDuplicates {
@@ -60,6 +62,26 @@ impl ShownIds {
         while self.by_time.first().is_some_and(|(time_ms, _)| *time_ms <= until_ms) {
             self.forget_oldest();
         }
+    }
+
+    /// Writes the ids, the earliest first.
+    pub(super) fn save(&self, out: &mut Vec<u8>) {
+        put_count(out, self.by_time.len());
+        for (time_ms, id) in &self.by_time {
+            put_signed(out, *time_ms);
+            out.extend_from_slice(&id.to_le_bytes());
+        }
+    }
+
+    /// Takes ids up; beyond the limit the oldest are left out.
+    pub(super) fn load(&mut self, from: &mut Reader<'_>) -> Option<()> {
+        let ids = (0..from.count()?).map(|_| Some((from.signed()?, u128::from_le_bytes(from.fixed()?))));
+        self.by_time = ids.collect::<Option<_>>()?;
+        self.by_id = self.by_time.iter().map(|(time_ms, id)| (*id, *time_ms)).collect();
+        while self.by_time.len() > self.settings.ids_max {
+            self.forget_oldest();
+        }
+        Some(())
     }
 
     /// How many ids were forgotten before their time because there were too many.

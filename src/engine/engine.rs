@@ -1,6 +1,7 @@
 //! One program over events in order of time.
 
 mod budget;
+mod saved;
 mod timers;
 
 use std::cmp::Reverse;
@@ -303,9 +304,8 @@ impl Engine {
 
     /// How many runs, sessions, streaks and sides of a join are open.
     pub fn open_runs(&self) -> usize {
-        let open = |rule: &RuleState| rule.runs.len() + rule.pairs.len() + rule.streaks.len() + rule.sessions.len();
         let two_steps = self.state.live.two_steps.iter().map(TwoSteps::len);
-        self.state.live.rules.iter().map(open).chain(two_steps).sum()
+        self.state.live.rules.iter().map(RuleState::open).chain(two_steps).sum()
     }
 
     /// How many keys have an open run.

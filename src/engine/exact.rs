@@ -8,11 +8,16 @@
 
 use smallvec::SmallVec;
 
+use crate::engine::codec::{Reader, put_count, put_signed};
+
 /// The bits of a digit. A digit is kept in 64 bits, so that carries can wait.
 const DIGIT_BITS: u32 = 32;
 
 /// The first digit stands for 2 to the minus this: below the smallest number that there is.
 const FIRST_EXPONENT: i32 = 1_088;
+
+/// More places than any sum has: the largest numbers end below the 68th, and their sums a few places higher.
+const PLACES_MAX: usize = 80;
 
 /// After so many additions the carries are moved on; a digit overflows after twice as many.
 const ADDITIONS_MAX: u32 = 1 << 30;
@@ -101,6 +106,25 @@ impl Exact {
             .enumerate()
             .filter(|(_, digit)| *digit != 0)
             .map(move |(at, digit)| digit as f64 * power(exponent(at) / 2) * power(exponent(at) - exponent(at) / 2))
+    }
+
+    /// Writes the sum.
+    pub(super) fn save(&self, out: &mut Vec<u8>) {
+        let (first, digits) = self.carried();
+        put_count(out, first);
+        put_count(out, digits.len());
+        digits.iter().for_each(|digit| put_signed(out, *digit));
+    }
+
+    /// Reads it back; nothing where no sum of numbers has such digits.
+    pub(super) fn load(from: &mut Reader<'_>) -> Option<Exact> {
+        let first: usize = from.narrow()?;
+        let length = from.count()?;
+        (first <= PLACES_MAX && length <= PLACES_MAX).then_some(())?;
+        let digits = (0..length).map(|_| from.signed()).collect::<Option<SmallVec<_>>>()?;
+        let (last, others) = digits.split_last().map_or((0_i64, &[][..]), |(last, others)| (*last, others));
+        let is_carried = others.iter().all(|digit| (0..1 << DIGIT_BITS).contains(digit));
+        (is_carried && last.unsigned_abs() >> DIGIT_BITS == 0).then_some(Exact { first, digits, additions: 0 })
     }
 
     /// Makes room for the digits of these places.

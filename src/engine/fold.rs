@@ -3,6 +3,7 @@
 
 use hashbrown::HashSet;
 
+use crate::engine::codec::{Reader, put, put_bytes, put_count, put_value};
 use crate::engine::compare;
 use crate::engine::exact::Exact;
 use crate::engine::ranked::{self, Ordered};
@@ -114,6 +115,49 @@ impl Fold {
     }
 }
 
+impl Fold {
+    /// Writes what has been seen.
+    pub(super) fn save(&self, out: &mut Vec<u8>) {
+        match &self.state {
+            State::Count(count) => put(out, *count),
+            State::Total(total) => total.save(out),
+            State::Spread(spread) => spread.save(out),
+            State::One(value) => put_value(out, value),
+            State::Distinct(keys) => {
+                put_count(out, keys.len());
+                // In whatever order: only how many there are counts.
+                keys.iter().for_each(|key| put_bytes(out, key.as_bytes()));
+            }
+            State::All(values) => {
+                put_count(out, values.len());
+                values.iter().for_each(|value| put_value(out, &value.0));
+            }
+        }
+    }
+
+    /// Reads it back.
+    pub(super) fn load(aggregate: Aggregate, from: &mut Reader<'_>) -> Option<Fold> {
+        let mut fold = Fold::new(aggregate);
+        match &mut fold.state {
+            State::Count(count) => *count = from.number()?,
+            State::Total(total) => **total = Total::load(from)?,
+            State::Spread(spread) => **spread = Spread::load(from)?,
+            State::One(value) => *value = from.value()?,
+            State::Distinct(keys) => {
+                for _ in 0..from.count()? {
+                    keys.insert(Key::from_bytes(Key::checked(from.bytes()?, 1)?));
+                }
+            }
+            State::All(values) => {
+                for _ in 0..from.count()? {
+                    values.push(Ordered(from.value()?));
+                }
+            }
+        }
+        Some(fold)
+    }
+}
+
 /// Whether a value takes the place of the one that stood for an aggregate so far. Of equal ones the first stays.
 pub(super) fn replaces(aggregate: Aggregate, value: &Value, one: &Value) -> bool {
     let order = || compare::order(value, one);
@@ -197,6 +241,22 @@ impl Total {
         }
     }
 
+    fn save(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.integers.to_le_bytes());
+        self.numbers.save(out);
+        put(out, self.integers_count);
+        put(out, self.numbers_count);
+    }
+
+    fn load(from: &mut Reader<'_>) -> Option<Total> {
+        Some(Total {
+            integers: i128::from_le_bytes(from.fixed()?),
+            numbers: Exact::load(from)?,
+            integers_count: from.number()?,
+            numbers_count: from.number()?,
+        })
+    }
+
     fn total(&self) -> f64 {
         self.integers as f64 + self.numbers.value()
     }
@@ -245,6 +305,22 @@ impl Spread {
         self.sum.merge(&later.sum);
         self.squares.merge(&later.squares);
         self.out_of_range += later.out_of_range;
+    }
+
+    fn save(&self, out: &mut Vec<u8>) {
+        put(out, self.count);
+        self.sum.save(out);
+        self.squares.save(out);
+        put(out, self.out_of_range);
+    }
+
+    fn load(from: &mut Reader<'_>) -> Option<Spread> {
+        Some(Spread {
+            count: from.number()?,
+            sum: Exact::load(from)?,
+            squares: Exact::load(from)?,
+            out_of_range: from.number()?,
+        })
     }
 
     /// The standard deviation of the population: with m near the mean, the root of (Σx² - 2mΣx + nm²) / n - (m - Σx/n)²,

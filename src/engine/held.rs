@@ -1,13 +1,15 @@
 //! `where c for D`: one row a key while the condition holds.
 
 use crate::engine::by_key::ByKey;
+use crate::engine::codec::{Reader, put_bytes, put_signed};
 use crate::engine::completed::Completed;
 use crate::engine::keys::{KeyAt, KeyTable};
 use crate::engine::limits::{Dropped, Room};
 use crate::engine::nfa::Offer;
 use crate::engine::record::{Records, Taken};
 use crate::engine::runs::Trail;
-use crate::program::{Held, StepId};
+use crate::engine::saved::Placing;
+use crate::program::{Held, Rule, StepId};
 
 /// The streaks of all keys.
 pub(super) type Streaks = ByKey<Streak>;
@@ -21,6 +23,27 @@ pub(super) struct Streak {
 }
 
 const STEP: StepId = StepId(0);
+
+/// Writes all streaks.
+pub(super) fn save(streaks: &Streaks, out: &mut Vec<u8>) {
+    streaks.save(out, |out, Streak { first, latest_ms, alerted }| {
+        put_bytes(out, first.as_bytes());
+        put_signed(out, *latest_ms);
+        out.push(u8::from(*alerted));
+    });
+}
+
+/// Takes streaks up.
+pub(super) fn load<'a>(
+    streaks: &mut Streaks,
+    from: &mut Reader<'a>,
+    rule: &Rule,
+    placing: &mut Placing<'_, 'a>,
+) -> Option<()> {
+    streaks.load(from, placing, |from, placing| {
+        Some(Streak { first: placing.record(from, rule)?, latest_ms: from.signed()?, alerted: from.flag()? })
+    })
+}
 
 /// Judges an event: it begins, continues, or breaks its key's streak. Gives what was dropped for it, or
 /// instead of which.

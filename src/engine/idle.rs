@@ -6,7 +6,9 @@
 use std::collections::VecDeque;
 
 use crate::engine::by_key::ByKey;
+use crate::engine::codec::{Reader, put, put_signed};
 use crate::engine::keys::{KeyAt, KeyTable};
+use crate::engine::saved::Placing;
 use crate::engine::slab::Row;
 use crate::event::Key;
 use crate::program::CellId;
@@ -104,6 +106,41 @@ impl<T> UntilIdle<T> {
     /// Takes out what was longest without an event.
     pub(super) fn take_oldest(&mut self, keys: &mut KeyTable) -> Option<T> {
         self.open.take_oldest(keys).map(|open| open.value)
+    }
+
+    /// Writes all that is open, `put` what each holds.
+    pub(super) fn save(&self, out: &mut Vec<u8>, put_value: impl Fn(&mut Vec<u8>, &T)) {
+        self.open.save(out, |out, Open { number, start_ms, last_ms, value }| {
+            put(out, *number);
+            put_signed(out, *start_ms);
+            put_signed(out, *last_ms);
+            put_value(out, value);
+        });
+    }
+
+    /// Takes up what was open where there is nothing yet, each with what `take` reads of it.
+    pub(super) fn load<'a>(
+        &mut self,
+        idle: Idle,
+        from: &mut Reader<'a>,
+        placing: &mut Placing<'_, 'a>,
+        mut take: impl FnMut(&mut Reader<'a>, &Placing<'_, 'a>) -> Option<T>,
+    ) -> Option<()> {
+        self.open.load(from, placing, |from, placing| {
+            let (number, start_ms, last_ms) = (from.number()?, from.signed()?, from.signed()?);
+            Some(Open { number, start_ms, last_ms, value: take(from, placing)? })
+        })?;
+        let mut starts: Vec<(i64, u64, Row)> = Vec::new();
+        for row in self.open.rows() {
+            let Open { number, start_ms, .. } = self.open.get(row);
+            self.begun = self.begun.max(*number);
+            starts.push((*start_ms, *number, row));
+        }
+        if idle.at_most_ms.is_some() {
+            starts.sort_unstable_by_key(|(_, number, _)| *number);
+            self.starts = starts.into();
+        }
+        Some(())
     }
 
     /// When the next closes.

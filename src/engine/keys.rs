@@ -91,6 +91,18 @@ impl KeyTable {
         }
     }
 
+    /// All keys with their rows.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (Row, &Key)> {
+        self.rows.iter()
+    }
+
+    /// The row of a key, made where there is none.
+    pub(super) fn find_or_insert(&mut self, key: &[u8]) -> Row {
+        let key = KeyAt { hash: Key::hash_of(key, &self.hasher), bytes: key };
+        let found = self.index.find(key.hash, |row| self.rows.key(*row).as_bytes() == key.bytes).copied();
+        found.unwrap_or_else(|| self.insert(key))
+    }
+
     /// The key of a row.
     #[inline]
     pub(super) fn key(&self, row: Row) -> &Key {
@@ -139,6 +151,12 @@ impl KeyTable {
         if row != self.here && self.rows.is_empty(row) {
             self.remove(row);
         }
+    }
+
+    /// Forgets all keys whose cells are empty.
+    pub(super) fn tidy_all(&mut self) {
+        let rows: Vec<Row> = self.rows.iter().map(|(row, _)| row).collect();
+        rows.into_iter().for_each(|row| self.tidy(row));
     }
 
     fn insert(&mut self, key: KeyAt<'_>) -> Row {

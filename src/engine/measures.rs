@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 
 use crate::alert::{Alert, Emission, Kind};
 use crate::engine::by_key::ByKey;
+use crate::engine::codec::{Reader, put_count, put_signed};
 use crate::engine::compare;
 use crate::engine::emit;
 use crate::engine::eval::{self, Context};
@@ -20,6 +21,7 @@ use crate::engine::idle::{Closed, Idle, UntilIdle};
 use crate::engine::keys::{KeyAt, KeyTable};
 use crate::engine::lookups::Tables;
 use crate::engine::panes::{self, Hop, Panes};
+use crate::engine::saved::Placing;
 use crate::engine::sliding::Sliding;
 use crate::engine::stats::MeasureStats;
 use crate::event::{Event, Key, Value};
@@ -156,6 +158,45 @@ impl Measures {
     }
 }
 
+impl Measures {
+    /// Writes what a measure has open.
+    pub(super) fn save(&self, id: MeasureId, out: &mut Vec<u8>) {
+        let put_folds = |out: &mut Vec<u8>, folds: &Box<[Fold]>| folds.iter().for_each(|fold| fold.save(out));
+        match &self.open[id.index()] {
+            Open::Panes(_, panes) => panes.save(out),
+            Open::Sessions(_, sessions) => sessions.save(out, put_folds),
+            Open::Newest(_, rows) => rows.save(out, |out, Newest { times_ms, aggregates }| {
+                put_count(out, times_ms.len());
+                times_ms.iter().for_each(|time_ms| put_signed(out, *time_ms));
+                aggregates.iter().for_each(|sliding| sliding.save(out));
+            }),
+        }
+    }
+
+    /// Takes up what a measure had open, where it has nothing yet; `hash` gives the hash of a key.
+    pub(super) fn load<'a>(
+        &mut self,
+        from: &mut Reader<'a>,
+        measure: &Measure,
+        placing: &mut Placing<'_, 'a>,
+        hash: impl Fn(&[u8]) -> u64,
+    ) -> Option<()> {
+        let folds = |from: &mut Reader<'_>| {
+            measure.folds.iter().map(|fold| Fold::load(fold.aggregate, from)).collect::<Option<Box<[Fold]>>>()
+        };
+        let open = &mut self.open[measure.id.index()];
+        match open {
+            Open::Panes(hop, panes) => *panes = Panes::load(from, *hop, placing.parts(), hash, folds)?,
+            Open::Sessions(idle, sessions) => sessions.load(*idle, from, placing, |from, _| folds(from))?,
+            Open::Newest(count, rows) => {
+                rows.load(from, placing, |from, _| Newest::load(measure, *count, from))?;
+            }
+        }
+        self.next_end_ms = self.next_end_ms.min(open.next_end().unwrap_or(i64::MAX));
+        Some(())
+    }
+}
+
 impl Open {
     fn new(measure: &Measure) -> Open {
         match measure.window {
@@ -206,6 +247,13 @@ impl Newest {
     fn new(measure: &Measure, count: u32) -> Newest {
         let sliding = |fold: &MeasureFold| Sliding::new(fold.aggregate, WindowRange::Last(count));
         Newest { times_ms: VecDeque::new(), aggregates: measure.folds.iter().map(sliding).collect() }
+    }
+
+    fn load(measure: &Measure, count: u32, from: &mut Reader<'_>) -> Option<Newest> {
+        let length = from.count().filter(|length| (1..=count as usize).contains(length))?;
+        let times_ms = (0..length).map(|_| from.signed()).collect::<Option<_>>()?;
+        let sliding = |fold: &MeasureFold| Sliding::load(fold.aggregate, WindowRange::Last(count), from);
+        Some(Newest { times_ms, aggregates: measure.folds.iter().map(sliding).collect::<Option<_>>()? })
     }
 
     /// Takes an event. Gives the time of the oldest that is left.

@@ -28,6 +28,12 @@ impl Memo {
         self.arrival
     }
 
+    /// Events are numbered on from this one; nothing is recalled.
+    pub(super) fn set_arrival(&mut self, arrival: u64) {
+        self.arrival = arrival;
+        self.outcomes.iter().for_each(|outcome| outcome.set(0));
+    }
+
     /// Whether a condition holds, judged where that is not known yet.
     #[inline]
     pub(super) fn recall(&self, id: PredicateId, judge: impl FnOnce() -> bool) -> bool {

@@ -25,6 +25,7 @@
 //! - `measures`  measures, with `panes` for windows of time;
 //! - `completed` a completed match; `pending` an alert that other rules are to see;
 //! - `slab`      rows that keep their number, in `chunks` that are never moved;
+//! - `codec`     numbers and values as bytes;
 //! - `runs`      where runs are kept, with their orders by key, by age and by deadline; `record` what they keep of an
 //!   event;
 //! - `eval`      conditions and values;
@@ -37,6 +38,7 @@
 //! - `history`   how runs ended, and `trace` what conditions saw, for those who ask why there was no alert;
 //! - `holds`     conditions on alerts, for tests of rules;
 //! - `order`     alerts in their one order;
+//! - `saved`     the whole state as bytes, and back;
 //! - `stats`     what is counted;
 //! - `sizes`     how large the rows are, for the state bill of a rule.
 //!
@@ -46,6 +48,7 @@
 mod by_key;
 mod candidates;
 mod chunks;
+mod codec;
 mod compare;
 mod completed;
 mod crowd;
@@ -78,6 +81,7 @@ mod recent;
 mod record;
 mod reorder;
 mod runs;
+mod saved;
 mod seen;
 mod sequence;
 mod sessions;
@@ -99,6 +103,7 @@ pub use history::{Ended, PastRun};
 pub use holds::{holds_of_alert, holds_of_emitted};
 pub use limits::{Dropped, Limit, Limits, WhenFull};
 pub use order::AlertOrder;
+pub use saved::{Carried, Damaged, VERSION as STATE_VERSION};
 pub use sequence::{Admission, InputSettings, LatePolicy, Sequencer};
 pub use sizes::sizes;
 pub use stats::{MeasureStats, RuleStats, Stats};

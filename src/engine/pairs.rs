@@ -6,12 +6,14 @@
 use std::collections::VecDeque;
 
 use crate::engine::by_key::ByKey;
+use crate::engine::codec::Reader;
 use crate::engine::completed::Completed;
 use crate::engine::keys::{KeyAt, KeyTable};
 use crate::engine::limits::{Dropped, Footprint, Limit, Room, WhenFull};
 use crate::engine::nfa::Offer;
 use crate::engine::record::{self, Record, Records, Taken};
 use crate::engine::runs::Trail;
+use crate::engine::saved::{Placing, put_records};
 use crate::engine::unordered;
 use crate::program::{CellId, Rule, StepId};
 
@@ -68,6 +70,21 @@ impl Pairs {
         }
         self.kept -= dropped;
         dropped
+    }
+
+    /// Writes what is kept.
+    pub(super) fn save(&self, out: &mut Vec<u8>) {
+        self.rows.save(out, |out, sides| sides.0.iter().for_each(|kept| put_records(out, kept)));
+    }
+
+    /// Takes up what was kept.
+    pub(super) fn load<'a>(&mut self, from: &mut Reader<'a>, rule: &Rule, placing: &mut Placing<'_, 'a>) -> Option<()> {
+        let Pairs { rows, kept } = self;
+        rows.load(from, placing, |from, placing| {
+            let sides = Sides([placing.record_list(from, rule)?, placing.record_list(from, rule)?]);
+            *kept += sides.len();
+            Some(sides)
+        })
     }
 
     /// What is kept.

@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 
 use hashbrown::HashTable;
 
+use crate::engine::codec::{Reader, put_bytes, put_count, put_option, put_signed};
 use crate::engine::fold::Fold;
 use crate::engine::keys::KeyAt;
 use crate::event::Key;
@@ -77,6 +78,44 @@ impl Panes {
         let pane = self.panes.back_mut().expect("just made");
         debug_assert!(pane.start_ms == start_ms, "events come in order of time");
         pane.rows.touch(key, make)
+    }
+
+    /// Writes all panes.
+    pub(super) fn save(&self, out: &mut Vec<u8>) {
+        put_option(out, self.next_end_ms);
+        put_count(out, self.panes.len());
+        for Pane { start_ms, rows } in &self.panes {
+            put_signed(out, *start_ms);
+            put_count(out, rows.0.len());
+            // In whatever order: a pane has none.
+            rows.0.iter().for_each(|row| {
+                put_bytes(out, row.key.as_bytes());
+                row.folds.iter().for_each(|fold| fold.save(out));
+            });
+        }
+    }
+
+    /// Reads panes back, of keys of so many parts: `hash` gives the hash of each, and `folds` reads what was computed.
+    pub(super) fn load(
+        from: &mut Reader<'_>,
+        hop: Hop,
+        parts: usize,
+        hash: impl Fn(&[u8]) -> u64,
+        folds: impl Fn(&mut Reader<'_>) -> Option<Box<[Fold]>>,
+    ) -> Option<Panes> {
+        let mut panes = Panes { next_end_ms: from.option()?, panes: VecDeque::new() };
+        for _ in 0..from.count()? {
+            let mut pane = Pane { start_ms: from.signed()?, rows: Rows::default() };
+            let is_next = panes.panes.back().is_none_or(|last| last.start_ms < pane.start_ms);
+            (is_next && pane.start_ms.rem_euclid(hop.every_ms) == 0).then_some(())?;
+            for _ in 0..from.count()? {
+                let key = Key::checked(from.bytes()?, parts)?;
+                let folds = folds(from)?;
+                pane.rows.touch(KeyAt { hash: hash(key), bytes: key }, || folds);
+            }
+            panes.panes.push_back(pane);
+        }
+        (panes.next_end_ms.is_some() != panes.panes.is_empty()).then_some(panes)
     }
 
     /// When the next window that holds an event ends.

@@ -9,10 +9,12 @@ use std::hash::{BuildHasher, Hasher};
 use hashbrown::DefaultHashBuilder;
 
 use crate::engine::by_key::ByKey;
+use crate::engine::codec::Reader;
 use crate::engine::eval::{self, Context};
 use crate::engine::fold::Fold;
 use crate::engine::keys::{KeyAt, KeyTable};
 use crate::engine::lookups::Tables;
+use crate::engine::saved::Placing;
 use crate::engine::seen::SeenKeys;
 use crate::engine::slab::Row;
 use crate::engine::sliding::Sliding;
@@ -105,6 +107,37 @@ impl Memory {
         for (novelty, rows) in program.novelties.iter().zip(&mut self.novelties) {
             rows.forget_before(oldest_kept(watermark_ms, novelty.over_ms), usize::MAX);
         }
+    }
+
+    /// Writes what a window has.
+    pub(super) fn save_window(&self, id: WindowId, out: &mut Vec<u8>) {
+        self.windows[id.index()].by_key.save(out, |out, sliding| sliding.save(out));
+    }
+
+    /// Takes up what a window had, where it has nothing yet.
+    pub(super) fn load_window<'a>(
+        &mut self,
+        from: &mut Reader<'a>,
+        (id, window): (WindowId, &Window),
+        placing: &mut Placing<'_, 'a>,
+    ) -> Option<()> {
+        let Rows { by_key, entries, .. } = &mut self.windows[id.index()];
+        by_key.load(from, placing, |from, _| {
+            let sliding = Sliding::load(window.aggregate, window.range, from)?;
+            *entries += sliding.len();
+            Some(sliding)
+        })
+    }
+
+    /// Writes the values that were seen.
+    pub(super) fn save_novelty(&self, id: NoveltyId, out: &mut Vec<u8>) {
+        self.novelties[id.index()].save(out);
+    }
+
+    /// Takes up the values that were seen for keys of so many parts, where there is none yet.
+    pub(super) fn load_novelty(&mut self, from: &mut Reader<'_>, id: NoveltyId, parts: usize) -> Option<()> {
+        let hasher = &self.hasher;
+        self.novelties[id.index()].load(from, parts + 1, |pair| hash_of(hasher, pair))
     }
 
     /// How many rows there are.

@@ -89,6 +89,12 @@ impl Recent {
         }
     }
 
+    /// All keys with their marks, the one that was seen longest ago first.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (i64, &Key)> {
+        let there = |row: Row| (row != NONE).then(|| &self.rows[row as usize]);
+        std::iter::successors(there(self.oldest), move |seen| there(seen.after)).map(|seen| (seen.mark, &seen.key))
+    }
+
     /// How many keys there are.
     pub(super) fn len(&self) -> usize {
         self.table.len()

@@ -1,14 +1,13 @@
 //! What is kept of an event that a step took: its place, time, id and captured values, in as few bytes as they need.
 //!
 //! A record begins with its length and its step, so that several stand one after the other in one run of bytes, and a
-//! reader skips those of other steps. Numbers are written as LEB128, negative ones after zigzag: what is small takes few
-//! bytes. Nothing here leaves the process: the form may change with any version.
-
-use std::net::IpAddr;
+//! reader skips those of other steps. How its parts are written `codec` says. Records stand in saved states as they are:
+//! another form is another version of these (`saved`).
 
 use smallvec::SmallVec;
 
-use crate::event::{Event, Point, Position, SourceId, Text, Value};
+use crate::engine::codec::{Reader, put, put_signed, put_value};
+use crate::event::{Event, Position, SourceId, Value};
 use crate::program::{Rule, Shown, Step, StepId};
 use crate::schema::TypeId;
 
@@ -35,19 +34,27 @@ pub(super) fn make(rule: &Rule, step: StepId, event: &Event, arrival: u64) -> Ma
 /// As [`make`], with values that are given.
 pub(super) fn write<'a>(step: StepId, event: &Event, arrival: u64, values: impl Iterator<Item = &'a Value>) -> Made {
     let type_id = event.type_id.expect("an event that fits has a type");
+    let id = event.id.as_deref();
+    let mut out = begin(step, &Head { type_id, arrival, time_ms: event.time_ms, position: event.position, id });
+    values.for_each(|value| put_value(&mut out, value));
+    close(&mut out);
+    out
+}
+
+/// A record without its values.
+fn begin(step: StepId, head: &Head<'_>) -> Made {
+    let Head { type_id, arrival, time_ms, position, id } = head;
     let mut out = Made::new();
     out.extend([0, step.0]);
     put(&mut out, u64::from(type_id.0));
-    put(&mut out, arrival);
-    put_signed(&mut out, event.time_ms);
-    put(&mut out, u64::from(event.position.source.0));
-    put(&mut out, u64::from(event.position.partition));
-    put(&mut out, event.position.offset);
+    put(&mut out, *arrival);
+    put_signed(&mut out, *time_ms);
+    put(&mut out, u64::from(position.source.0));
+    put(&mut out, u64::from(position.partition));
+    put(&mut out, position.offset);
     // The id's length plus one; 0 where there is none.
-    put(&mut out, event.id.as_ref().map_or(0, |id| id.len() as u64 + 1));
-    out.extend_from_slice(event.id.as_ref().map_or(&[], |id| id.as_bytes()));
-    values.for_each(|value| put_value(&mut out, value));
-    close(&mut out);
+    put(&mut out, id.map_or(0, |id| id.len() as u64 + 1));
+    out.extend_from_slice(id.unwrap_or_default().as_bytes());
     out
 }
 
@@ -127,9 +134,9 @@ fn split(bytes: &[u8]) -> Option<(Entry<'_>, &[u8])> {
     let entry = if step & SPAN == 0 {
         Entry::Event(Taken { step: StepId(step), rest })
     } else {
-        let mut numbers = Reader(rest);
-        let (from, to) = (u64::from_le_bytes(numbers.fixed()), u64::from_le_bytes(numbers.fixed()));
-        Entry::Span(Span { step: StepId(step & !SPAN), from, to })
+        let mut numbers = Reader::new(rest);
+        let mut number = || u64::from_le_bytes(made(numbers.fixed()));
+        Entry::Span(Span { step: StepId(step & !SPAN), from: number(), to: number() })
     };
     Some((entry, others))
 }
@@ -161,6 +168,8 @@ fn end_of(mut bytes: &[u8], step: StepId) -> usize {
 /// What stands before the values of a record.
 struct Head<'a> {
     type_id: TypeId,
+    arrival: u64,
+    time_ms: i64,
     position: Position,
     id: Option<&'a str>,
 }
@@ -181,17 +190,17 @@ impl<'a> Taken<'a> {
 
     /// The event's number among those judged.
     pub(super) fn arrival(self) -> u64 {
-        let mut from = Reader(self.rest);
-        from.number();
-        from.number()
+        let mut from = Reader::new(self.rest);
+        made(from.number());
+        made(from.number())
     }
 
     /// The event's time in ms.
     pub(super) fn time_ms(self) -> i64 {
-        let mut from = Reader(self.rest);
-        from.number();
-        from.number();
-        from.signed()
+        let mut from = Reader::new(self.rest);
+        made(from.number());
+        made(from.number());
+        made(from.signed())
     }
 
     /// Where the event was read.
@@ -208,175 +217,93 @@ impl<'a> Taken<'a> {
     pub(super) fn value(self, at: usize) -> Value {
         let (_, mut from) = self.head();
         (0..at).for_each(|_| drop(from.value()));
-        from.value()
+        made(from.value())
     }
 
     /// The captured values, in order.
     pub(super) fn values(self) -> impl Iterator<Item = Value> {
         let (_, mut from) = self.head();
-        std::iter::from_fn(move || (!from.0.is_empty()).then(|| from.value()))
+        std::iter::from_fn(move || (!from.is_at_end()).then(|| made(from.value())))
     }
 
     #[inline]
     fn head(self) -> (Head<'a>, Reader<'a>) {
-        let mut from = Reader(self.rest);
-        let type_id = TypeId(narrow(from.number()));
-        let _arrival = from.number();
-        let _time_ms = from.signed();
-        let source = SourceId(narrow(from.number()));
-        let position = Position { source, partition: narrow(from.number()), offset: from.number() };
-        let id = from.length().checked_sub(1).map(|length| from.text(length));
-        (Head { type_id, position, id }, from)
+        let mut from = Reader::new(self.rest);
+        (made(Head::read(&mut from)), from)
     }
 }
 
-/// A number that was as narrow when it was written.
-fn narrow<T: TryFrom<u64>>(wide: u64) -> T {
-    T::try_from(wide).ok().expect("a record is only made here")
-}
-
-const MISSING: u8 = 0;
-const FALSE: u8 = 1;
-const TRUE: u8 = 2;
-const INTEGER: u8 = 3;
-const NUMBER: u8 = 4;
-const TIME: u8 = 5;
-const IP4: u8 = 6;
-const IP6: u8 = 7;
-const POINT: u8 = 8;
-const LIST: u8 = 9;
-const LONG_TEXT: u8 = 10;
-/// From here on a tag is a text's length: most texts need no second byte.
-const TEXT: u8 = 11;
-
-fn put(out: &mut Made, mut number: u64) {
-    while number >= 0x80 {
-        out.push(low_byte(number) | 0x80);
-        number >>= 7;
-    }
-    out.push(low_byte(number));
-}
-
-fn low_byte(number: u64) -> u8 {
-    number.to_le_bytes()[0]
-}
-
-fn put_signed(out: &mut Made, number: i64) {
-    put(out, ((number << 1) ^ (number >> 63)).cast_unsigned());
-}
-
-fn put_value(out: &mut Made, value: &Value) {
-    let mut fixed = |tag: u8, bytes: &[u8]| {
-        out.push(tag);
-        out.extend_from_slice(bytes);
-    };
-    match value {
-        Value::Missing => fixed(MISSING, &[]),
-        Value::Boolean(false) => fixed(FALSE, &[]),
-        Value::Boolean(true) => fixed(TRUE, &[]),
-        Value::Integer(i) => {
-            fixed(INTEGER, &[]);
-            put_signed(out, *i);
-        }
-        Value::Number(n) => fixed(NUMBER, &n.to_le_bytes()),
-        Value::Time(ms) => {
-            fixed(TIME, &[]);
-            put_signed(out, *ms);
-        }
-        Value::Ip(IpAddr::V4(ip)) => fixed(IP4, &ip.octets()),
-        Value::Ip(IpAddr::V6(ip)) => fixed(IP6, &ip.octets()),
-        Value::Point(point) => {
-            fixed(POINT, &point.latitude.to_le_bytes());
-            out.extend_from_slice(&point.longitude.to_le_bytes());
-        }
-        Value::List(values) => {
-            fixed(LIST, &[]);
-            put(out, values.len() as u64);
-            values.iter().for_each(|value| put_value(out, value));
-        }
-        Value::Text(text) => {
-            match u8::try_from(text.len()).ok().and_then(|length| length.checked_add(TEXT)) {
-                Some(tag) => out.push(tag),
-                None => {
-                    out.push(LONG_TEXT);
-                    put(out, text.len() as u64);
-                }
-            }
-            out.extend_from_slice(text.as_bytes());
-        }
-    }
-}
-
-/// Reads what was put.
-#[derive(Clone, Copy)]
-struct Reader<'a>(&'a [u8]);
-
-impl<'a> Reader<'a> {
-    fn byte(&mut self) -> u8 {
-        let (byte, rest) = self.0.split_first().expect("a record is only made here");
-        self.0 = rest;
-        *byte
-    }
-
+impl<'a> Head<'a> {
     #[inline]
-    fn number(&mut self) -> u64 {
-        let (mut number, mut shift) = (0, 0);
-        loop {
-            let byte = self.byte();
-            number |= u64::from(byte & 0x7f) << shift;
-            if byte < 0x80 {
-                return number;
-            }
-            shift += 7;
+    fn read(from: &mut Reader<'a>) -> Option<Head<'a>> {
+        let type_id = TypeId(from.narrow()?);
+        let arrival = from.number()?;
+        let time_ms = from.signed()?;
+        let source = SourceId(from.narrow()?);
+        let position = Position { source, partition: from.narrow()?, offset: from.number()? };
+        let id = match from.narrow::<usize>()?.checked_sub(1) {
+            Some(length) => Some(from.text(length)?),
+            None => None,
+        };
+        Some(Head { type_id, arrival, time_ms, position, id })
+    }
+}
+
+/// What stands in a record: it is only made here, or was looked through when it was read from elsewhere.
+#[inline]
+fn made<T>(read: Option<T>) -> T {
+    read.expect("a record is whole")
+}
+
+/// Whether some records are those of one event.
+pub(super) fn is_one_event(records: &[u8]) -> bool {
+    let mut entries = entries(records);
+    matches!((entries.next(), entries.next()), (Some(Entry::Event(_)), None))
+}
+
+/// Looks records through that come from elsewhere, and gives them under the numbers that types and sources have now;
+/// nothing where they are none, where a type or source is gone, or where a step keeps another number of `values`.
+pub(super) fn renumber(
+    records: &[u8],
+    values: impl Fn(StepId) -> Option<usize>,
+    type_of: impl Fn(TypeId) -> Option<TypeId>,
+    source_of: impl Fn(SourceId) -> Option<SourceId>,
+) -> Option<Records> {
+    let mut renumbered = Records::default();
+    let mut from = Reader::new(records);
+    while !from.is_at_end() {
+        let (step, rest) = whole(&mut from)?;
+        let values = values(StepId(step & !SPAN))?;
+        if step & SPAN != 0 {
+            let numbers: [u8; 16] = rest.try_into().ok()?;
+            let [from, to] = [0, 8].map(|at| {
+                u64::from_le_bytes(*numbers[at..].first_chunk().expect("sixteen bytes"))
+            });
+            renumbered.insert(&(Span { step: StepId(step & !SPAN), from, to }).to_record());
+            continue;
         }
-    }
-
-    fn signed(&mut self) -> i64 {
-        let number = self.number();
-        (number >> 1).cast_signed() ^ -((number & 1).cast_signed())
-    }
-
-    fn length(&mut self) -> usize {
-        narrow(self.number())
-    }
-
-    fn fixed<const N: usize>(&mut self) -> [u8; N] {
-        let (fixed, rest) = self.0.split_first_chunk().expect("a record is only made here");
-        self.0 = rest;
-        *fixed
-    }
-
-    fn text(&mut self, length: usize) -> &'a str {
-        let (text, rest) = self.0.split_at(length);
-        self.0 = rest;
-        std::str::from_utf8(text).expect("a record's text came from text")
-    }
-
-    fn value(&mut self) -> Value {
-        match self.byte() {
-            MISSING => Value::Missing,
-            FALSE => Value::Boolean(false),
-            TRUE => Value::Boolean(true),
-            INTEGER => Value::Integer(self.signed()),
-            NUMBER => Value::Number(f64::from_le_bytes(self.fixed())),
-            TIME => Value::Time(self.signed()),
-            IP4 => Value::Ip(self.fixed::<4>().into()),
-            IP6 => Value::Ip(self.fixed::<16>().into()),
-            POINT => {
-                let (latitude, longitude) = (f64::from_le_bytes(self.fixed()), f64::from_le_bytes(self.fixed()));
-                Value::Point(Point { latitude, longitude })
-            }
-            LIST => {
-                let length = self.length();
-                Value::List((0..length).map(|_| self.value()).collect())
-            }
-            LONG_TEXT => {
-                let length = self.length();
-                Value::Text(Text::from(self.text(length)))
-            }
-            tag => Value::Text(Text::from(self.text(usize::from(tag - TEXT)))),
+        let mut rest = Reader::new(rest);
+        let mut head = Head::read(&mut rest)?;
+        head.type_id = type_of(head.type_id)?;
+        head.position.source = source_of(head.position.source)?;
+        let mut record = begin(StepId(step), &head);
+        for _ in 0..values {
+            put_value(&mut record, &rest.value()?);
         }
+        close(&mut record);
+        rest.is_at_end().then(|| renumbered.insert(&record))?;
     }
+    Some(renumbered)
+}
+
+/// The step of the next record, with its mark, and what follows it.
+fn whole<'a>(from: &mut Reader<'a>) -> Option<(u8, &'a [u8])> {
+    let (head, length) = match from.byte()? {
+        0 => (1 + LONG, u32::from_le_bytes(from.fixed()?) as usize),
+        length => (1, usize::from(length)),
+    };
+    let (step, rest) = from.take(length.checked_sub(head)?)?.split_first()?;
+    Some((*step, rest))
 }
 
 /// What most records take without their values and the event's id, in bytes: length, step, type, number, time, source,

@@ -57,6 +57,13 @@ impl ReorderBuffer {
         self.waiting.push(Reverse(Waiting(event)));
     }
 
+    /// All events that wait, in order.
+    pub(super) fn in_order(&self) -> Vec<&Event> {
+        let mut waiting: Vec<&Waiting> = self.waiting.iter().map(|Reverse(waiting)| waiting).collect();
+        waiting.sort_unstable();
+        waiting.into_iter().map(|Waiting(event)| event).collect()
+    }
+
     /// The next event whose time is at or before the watermark.
     pub(super) fn pop_until(&mut self, watermark_ms: i64) -> Option<Event> {
         let Reverse(next) = self.waiting.peek()?;

@@ -9,6 +9,8 @@
 //! A run that ends leaves both lists at once, in constant time, and a key whose last run ends is forgotten (`keys`): a
 //! key with nothing open costs nothing.
 
+mod saved;
+
 use std::collections::VecDeque;
 
 use crate::engine::history::{Ended, PastRun};
@@ -235,8 +237,15 @@ impl Runs {
 
     /// Opens a run, the youngest of its key.
     pub(super) fn open(&mut self, run: Run, keys: &mut KeyTable) -> Row {
-        let key = run.key;
         let row = self.rows.insert(run);
+        self.link_youngest(row, keys);
+        self.queue(row);
+        row
+    }
+
+    /// Puts a run behind the youngest of its key.
+    fn link_youngest(&mut self, row: Row, keys: &mut KeyTable) {
+        let key = self.get(row).key;
         let cell = keys.cell_mut(key, self.cell);
         if cell.at == NONE {
             cell.at = row;
@@ -249,8 +258,6 @@ impl Runs {
             self.get_mut(oldest).by_key.before = row;
         }
         keys.begin(key, self.cell);
-        self.queue(row);
-        row
     }
 
     /// Lets a run wait for a final `then no` until the given time.

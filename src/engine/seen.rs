@@ -2,6 +2,7 @@
 
 use hashbrown::HashTable;
 
+use crate::engine::codec::{Reader, put_bytes, put_count, put_signed};
 use crate::engine::keys::INDEX_BYTES;
 use crate::engine::slab::Row;
 use crate::engine::touched::Touched;
@@ -48,6 +49,24 @@ impl SeenKeys {
                 entry.remove();
             }
         }
+    }
+
+    /// Writes all keys.
+    pub(super) fn save(&self, out: &mut Vec<u8>) {
+        put_count(out, self.len());
+        for (time_ms, (_, key)) in self.keys.in_order() {
+            put_signed(out, time_ms);
+            put_bytes(out, key.as_bytes());
+        }
+    }
+
+    /// Takes up keys of so many parts where there is none yet; `hash` gives the hash of each.
+    pub(super) fn load(&mut self, from: &mut Reader<'_>, parts: usize, hash: impl Fn(&[u8]) -> u64) -> Option<()> {
+        for _ in 0..from.count()? {
+            let (time_ms, key) = (from.signed()?, Key::checked(from.bytes()?, parts)?);
+            self.keys.is_next(time_ms).then(|| self.see(hash(key), key, time_ms))?;
+        }
+        Some(())
     }
 
     fn find(&self, hash: u64, key: &[u8]) -> Option<Row> {

@@ -1,7 +1,9 @@
 //! Events as they arrive from several inputs, put in order of time.
 
+use crate::engine::codec::{Reader, put_count};
 use crate::engine::dedupe::{DropDuplicates, ShownIds};
 use crate::engine::reorder::ReorderBuffer;
+use crate::engine::saved::{Names, put_event};
 use crate::engine::watermark::Watermarks;
 use crate::event::Event;
 
@@ -142,6 +144,38 @@ impl Sequencer {
     /// How many ids an input has forgotten before their time because they were too many: their repeats are not seen.
     pub fn forgotten_ids(&self, input: usize) -> u64 {
         self.inputs[input].shown.as_ref().map_or(0, ShownIds::forgotten)
+    }
+
+    /// Writes how far each input has come, which ids it has shown, and what waits.
+    pub(super) fn save(&self, out: &mut Vec<u8>) {
+        put_count(out, self.inputs.len());
+        self.watermarks.save(out);
+        for input in &self.inputs {
+            out.push(u8::from(input.shown.is_some()));
+            if let Some(shown) = &input.shown {
+                shown.save(out);
+            }
+        }
+        let waiting = self.buffer.in_order();
+        put_count(out, waiting.len());
+        waiting.into_iter().for_each(|event| put_event(out, event));
+    }
+
+    /// Takes it up, from as many inputs. `names` tells of types, fields and sources what they are now.
+    pub(super) fn load(&mut self, from: &mut Reader<'_>, names: &Names) -> Option<()> {
+        (from.count()? == self.inputs.len()).then_some(())?;
+        self.watermarks.load(from)?;
+        for input in &mut self.inputs {
+            if from.flag()? {
+                // Of an input that leaves out no repeats any more the ids are read and forgotten.
+                let mut none = ShownIds::new(DropDuplicates { window_ms: 1, ids_max: 1 });
+                input.shown.as_mut().unwrap_or(&mut none).load(from)?;
+            }
+        }
+        for _ in 0..from.count()? {
+            self.buffer.push(names.event(from)?);
+        }
+        Some(())
     }
 
     #[inline]

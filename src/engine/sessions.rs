@@ -4,6 +4,7 @@
 
 use std::collections::VecDeque;
 
+use crate::engine::codec::Reader;
 use crate::engine::completed::Completed;
 use crate::engine::emit::EVENTS_AT_EACH_END;
 use crate::engine::eval::{self, Context};
@@ -15,6 +16,7 @@ use crate::engine::lookups::Tables;
 use crate::engine::nfa::Offer;
 use crate::engine::record::{self, Record};
 use crate::engine::runs::Trail;
+use crate::engine::saved::{Placing, put_records};
 use crate::engine::trace::{Judged, Place, Seen, Trace, Traced};
 use crate::event::{Event, EventId, Key, Value};
 use crate::program::{CellId, Rule, Session, StepId, Strategy};
@@ -73,6 +75,32 @@ impl Sessions {
         open.fold(session, offer.event, offer.context(None));
         self.kept += open.keep(Record::from(&*offer.made(STEP)));
         dropped
+    }
+
+    /// Writes all sessions.
+    pub(super) fn save(&self, out: &mut Vec<u8>) {
+        self.open.save(out, |out, Open { head, tail, folds }| {
+            put_records(out, head);
+            put_records(out, tail);
+            folds.iter().for_each(|fold| fold.save(out));
+        });
+    }
+
+    /// Takes sessions up.
+    pub(super) fn load<'a>(
+        &mut self,
+        from: &mut Reader<'a>,
+        (rule, session): (&Rule, &Session),
+        placing: &mut Placing<'_, 'a>,
+    ) -> Option<()> {
+        let Sessions { open, kept } = self;
+        open.load(idle(session), from, placing, |from, placing| {
+            let (head, tail) = (placing.record_list(from, rule)?, placing.record_list(from, rule)?);
+            let folds = session.folds.iter().map(|plan| Fold::load(plan.aggregate, from)).collect::<Option<_>>()?;
+            let open = Open { head, tail, folds };
+            *kept += open.kept();
+            (!open.head.is_empty()).then_some(open)
+        })
     }
 
     /// The time of the last event of the session that was longest without one.

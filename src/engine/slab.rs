@@ -66,4 +66,9 @@ impl<T> Slab<T> {
     pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
         self.rows.iter().flatten()
     }
+
+    /// All rows with their numbers.
+    pub(super) fn numbered(&self) -> impl Iterator<Item = (Row, &T)> {
+        (0..).zip(self.rows.iter()).filter_map(|(number, row)| Some((number, row.as_ref()?)))
+    }
 }

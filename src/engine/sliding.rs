@@ -10,11 +10,12 @@
 
 use std::collections::VecDeque;
 
+use crate::engine::codec::{Reader, put_bytes, put_count, put_signed, put_value};
 use crate::engine::compare;
 use crate::engine::fold::{self, Spread, Total, key_of, number, whole};
 use crate::engine::ranked::{Ranked, total_order};
 use crate::engine::recent::Recent;
-use crate::event::Value;
+use crate::event::{Key, Value};
 use crate::program::{Aggregate, WindowRange};
 
 /// An aggregate over a sliding window.
@@ -118,6 +119,23 @@ impl Sliding {
         }
     }
 
+    /// Writes what lies in the window.
+    pub(super) fn save(&self, out: &mut Vec<u8>) {
+        put_signed(out, self.pushed);
+        put_count(out, self.len());
+        self.entries.save(out);
+    }
+
+    /// Reads it back: what is computed of the entries is computed anew.
+    pub(super) fn load(aggregate: Aggregate, range: WindowRange, from: &mut Reader<'_>) -> Option<Sliding> {
+        let mut sliding = Sliding { pushed: from.signed()?, ..Sliding::new(aggregate, range) };
+        for _ in 0..from.count()? {
+            let mark = from.signed()?;
+            sliding.entries.load_one(aggregate, mark, from)?;
+        }
+        Some(sliding)
+    }
+
     /// How many entries there are.
     pub(super) fn len(&self) -> usize {
         match &self.entries {
@@ -197,6 +215,51 @@ impl Entries {
                 drop_to(values, |(marked, _)| *marked <= mark, |(_, value)| ranked.remove(&value));
             }
         }
+    }
+}
+
+impl Entries {
+    fn save(&self, out: &mut Vec<u8>) {
+        let put_number = |out: &mut Vec<u8>, (mark, n): &(i64, f64)| {
+            put_signed(out, *mark);
+            put_value(out, &Value::Number(*n));
+        };
+        let put_marked = |out: &mut Vec<u8>, (mark, value): &(i64, Value)| {
+            put_signed(out, *mark);
+            put_value(out, value);
+        };
+        match self {
+            Entries::Count(marks) => marks.iter().for_each(|mark| put_signed(out, *mark)),
+            Entries::Total(totals) => {
+                for (mark, i) in &totals.integers {
+                    put_signed(out, *mark);
+                    put_value(out, &Value::Integer(*i));
+                }
+                totals.numbers.iter().for_each(|number| put_number(out, number));
+            }
+            Entries::Spread(spreads) => spreads.numbers.iter().for_each(|number| put_number(out, number)),
+            Entries::Extreme(values) | Entries::First(values) => values.iter().for_each(|one| put_marked(out, one)),
+            Entries::Last(last) => last.iter().for_each(|one| put_marked(out, one)),
+            Entries::Distinct(recent) => {
+                for (mark, key) in recent.iter() {
+                    put_signed(out, mark);
+                    put_bytes(out, key.as_bytes());
+                }
+            }
+            Entries::Percentile(percentile) => percentile.values.iter().for_each(|one| put_marked(out, one)),
+        }
+    }
+
+    fn load_one(&mut self, aggregate: Aggregate, mark: i64, from: &mut Reader<'_>) -> Option<()> {
+        match self {
+            Entries::Count(marks) => marks.push_back(mark),
+            Entries::Distinct(recent) => recent.see(Key::from_bytes(Key::checked(from.bytes()?, 1)?), mark),
+            _ => {
+                let value = from.value().filter(|value| !value.is_missing())?;
+                self.push(aggregate, mark, &value);
+            }
+        }
+        Some(())
     }
 }
 

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use crate::alert::Alert;
-use crate::engine::{Admission, End, Engine, InputSettings, Limits, Sequencer, Stats};
+use crate::engine::codec::Reader;
+use crate::engine::saved::{Names, save_names};
+use crate::engine::{Admission, Carried, Damaged, End, Engine, InputSettings, Limits, Sequencer, Stats};
 use crate::event::{Event, Value};
 use crate::program::{Program, Rows, TableId};
 
@@ -104,6 +106,29 @@ impl Stream {
     /// As [`Sequencer::forgotten_ids`].
     pub fn forgotten_ids(&self, input: usize) -> u64 {
         self.sequencer.forgotten_ids(input)
+    }
+
+    /// Writes the state, between two events: what [`Stream::load`] takes up goes on as this stream would. Bytes of the
+    /// version [`STATE_VERSION`](crate::engine::STATE_VERSION), with no checksum of their own; what has been counted is
+    /// not in them, nor are tables that are kept outside.
+    pub fn save(&self, out: &mut Vec<u8>) {
+        save_names(self.engine.program(), self.engine.sources(), out);
+        self.sequencer.save(out);
+        self.engine.save(out);
+    }
+
+    /// Takes up a state that was saved over as many inputs, before the first event and with limits and the names of
+    /// sources set. What belongs to rules that are gone or changed since is left out.
+    ///
+    /// # Errors
+    ///
+    /// [`Damaged`] where the bytes are no such state: the stream is of no use then.
+    pub fn load(&mut self, bytes: &[u8]) -> Result<Carried, Damaged> {
+        let mut from = Reader::new(bytes);
+        let names = Names::load(&mut from, self.engine.program(), self.engine.sources()).ok_or(Damaged("names"))?;
+        self.sequencer.load(&mut from, &names).ok_or(Damaged("inputs"))?;
+        let carried = self.engine.load(&mut from, &names).map_err(Damaged)?;
+        if from.is_at_end() { Ok(carried) } else { Err(Damaged("end")) }
     }
 
     /// What has been counted.

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 
 use hashbrown::HashMap;
 
+use crate::engine::codec::{Reader, put, put_bytes, put_count, put_signed};
 use crate::event::Key;
 
 /// What has been sent for one rule.
@@ -42,6 +43,35 @@ impl Suppressor {
         self.ends.push_back((until_ms, key.clone()));
         let before = self.sent.insert(key, Sent { until_ms, suppressed: 0 });
         Some(before.map_or(0, |before| before.suppressed))
+    }
+
+    /// Writes what has been sent.
+    pub(super) fn save(&self, out: &mut Vec<u8>) {
+        put_count(out, self.ends.len());
+        for (until_ms, key) in &self.ends {
+            put_signed(out, *until_ms);
+            put_bytes(out, key.as_bytes());
+        }
+        put_count(out, self.sent.len());
+        // In whatever order: what was sent has none but that of `ends`.
+        self.sent.iter().for_each(|(key, Sent { until_ms, suppressed })| {
+            put_bytes(out, key.as_bytes());
+            put_signed(out, *until_ms);
+            put(out, *suppressed);
+        });
+    }
+
+    /// Takes up what was sent for keys of so many parts.
+    pub(super) fn load(from: &mut Reader<'_>, parts: usize) -> Option<Suppressor> {
+        let mut suppressor = Suppressor::default();
+        let key = |from: &mut Reader<'_>| Some(Key::from_bytes(Key::checked(from.bytes()?, parts)?));
+        for _ in 0..from.count()? {
+            suppressor.ends.push_back((from.signed()?, key(from)?));
+        }
+        for _ in 0..from.count()? {
+            suppressor.sent.insert(key(from)?, Sent { until_ms: from.signed()?, suppressed: from.number()? });
+        }
+        Some(suppressor)
     }
 
     /// Forgets keys that may speak again and have nothing to tell.

@@ -53,6 +53,22 @@ impl<T> Touched<T> {
         self.rows.find(row).map(|entry| &entry.value)
     }
 
+    /// All rows, the one that was longest untouched first, each with the time at which it was touched.
+    pub(super) fn in_order(&self) -> impl Iterator<Item = (i64, &T)> {
+        let rows = std::iter::successors(self.oldest(), |row| self.after(*row));
+        rows.map(|row| (self.touched_ms(row), self.get(row)))
+    }
+
+    /// The row that was touched next after one.
+    pub(super) fn after(&self, row: Row) -> Option<Row> {
+        Some(self.rows.get(row).after).filter(|after| *after != NONE)
+    }
+
+    /// Whether a row may be the last one touched, at this time: time only grows.
+    pub(super) fn is_next(&self, time_ms: i64) -> bool {
+        self.newest == NONE || self.touched_ms(self.newest) <= time_ms
+    }
+
     /// When a row was last touched.
     pub(super) fn touched_ms(&self, row: Row) -> i64 {
         self.rows.get(row).touched_ms

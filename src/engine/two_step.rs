@@ -5,6 +5,8 @@
 //! chain is a ring, found by its youngest run. Most keys have one run, or runs of one value, and need no map. A run that
 //! is over leaves its chain at once and the queue in its turn, or when more are over than open.
 
+mod saved;
+
 use std::collections::BTreeMap;
 
 use hashbrown::HashMap;

@@ -3,6 +3,8 @@
 //! An input is a partition of a topic, or a file. Its watermark is the highest event time seen less its lateness; of
 //! several inputs the lowest counts, idle ones left out. The watermark never goes back.
 
+use crate::engine::codec::{Reader, put_option};
+
 /// The watermark over several inputs.
 #[derive(Clone, Debug, Default)]
 pub struct Watermarks {
@@ -60,6 +62,24 @@ impl Watermarks {
             input.high_ms = input.high_ms.map(|high| high.saturating_add(elapsed_ms));
             self.refresh();
         }
+    }
+
+    /// Writes how far each input has come.
+    pub(super) fn save(&self, out: &mut Vec<u8>) {
+        put_option(out, self.current_ms);
+        for Input { high_ms, idle, .. } in &self.inputs {
+            put_option(out, *high_ms);
+            out.push(u8::from(*idle));
+        }
+    }
+
+    /// Takes up how far as many inputs had come.
+    pub(super) fn load(&mut self, from: &mut Reader<'_>) -> Option<()> {
+        self.current_ms = from.option()?;
+        for input in &mut self.inputs {
+            (input.high_ms, input.idle) = (from.option()?, from.flag()?);
+        }
+        Some(())
     }
 
     fn refresh(&mut self) {

@@ -58,6 +58,16 @@ impl Key {
         }
     }
 
+    /// Bytes that come from elsewhere, if they are a key of so many parts.
+    pub fn checked(bytes: &[u8], parts: usize) -> Option<&[u8]> {
+        let (mut rest, mut found) = (bytes, 0);
+        while let Some((&tag, after)) = rest.split_first() {
+            (_, rest) = decode_part(tag, after)?;
+            found += 1;
+        }
+        (found == parts).then_some(bytes)
+    }
+
     /// The hash of the encoded bytes of a key.
     #[inline]
     pub fn hash_of(bytes: &[u8], hasher: &impl BuildHasher) -> u64 {
@@ -71,7 +81,7 @@ impl Key {
         let mut parts = Vec::new();
         let mut rest = self.as_bytes();
         while let Some((&tag, after)) = rest.split_first() {
-            let (value, after) = decode_part(tag, after);
+            let (value, after) = decode_part(tag, after).expect("a key is only made by KeyBuilder, or was checked");
             parts.push(value);
             rest = after;
         }
@@ -221,40 +231,38 @@ fn encode_text(out: &mut impl Sink, text: &str) {
     out.add(text.as_bytes());
 }
 
-fn decode_part(tag: u8, rest: &[u8]) -> (Value, &[u8]) {
+fn decode_part(tag: u8, rest: &[u8]) -> Option<(Value, &[u8])> {
     match tag {
         TEXT => decode_text(rest),
         INTEGER => fixed(rest, |b: [u8; 8]| Value::Integer(i64::from_be_bytes(b))),
-        NUMBER => fixed(rest, |b: [u8; 8]| Value::Number(f64::from_bits(u64::from_be_bytes(b)))),
+        NUMBER => fixed(rest, |b: [u8; 8]| Value::number(f64::from_bits(u64::from_be_bytes(b)))),
         TIME => fixed(rest, |b: [u8; 8]| Value::Time(i64::from_be_bytes(b))),
         IP4 => fixed(rest, |b: [u8; 4]| Value::Ip(b.into())),
         IP6 => fixed(rest, |b: [u8; 16]| Value::Ip(b.into())),
-        FALSE => (Value::Boolean(false), rest),
-        TRUE => (Value::Boolean(true), rest),
-        _ => unreachable!("a key is only made by KeyBuilder"),
+        FALSE => Some((Value::Boolean(false), rest)),
+        TRUE => Some((Value::Boolean(true), rest)),
+        _ => None,
     }
 }
 
-fn fixed<const N: usize>(rest: &[u8], make: impl Fn([u8; N]) -> Value) -> (Value, &[u8]) {
-    let (head, rest) = rest.split_first_chunk::<N>().expect("a key is only made by KeyBuilder");
-    (make(*head), rest)
+fn fixed<const N: usize>(rest: &[u8], make: impl Fn([u8; N]) -> Value) -> Option<(Value, &[u8])> {
+    let (head, rest) = rest.split_first_chunk::<N>()?;
+    Some((make(*head), rest))
 }
 
-fn decode_text(mut rest: &[u8]) -> (Value, &[u8]) {
-    let mut length = 0usize;
-    let mut shift = 0;
+fn decode_text(mut rest: &[u8]) -> Option<(Value, &[u8])> {
+    let (mut length, mut shift) = (0_usize, 0_u32);
     loop {
-        let (&byte, after) = rest.split_first().expect("a key is only made by KeyBuilder");
+        let (&byte, after) = rest.split_first()?;
         rest = after;
-        length |= usize::from(byte & 0x7f) << shift;
+        length |= usize::from(byte & 0x7f).checked_shl(shift)?;
         shift += 7;
         if byte < 0x80 {
             break;
         }
     }
-    let (text, rest) = rest.split_at(length);
-    let text = Text::from_utf8(text).expect("a key's text came from text");
-    (Value::Text(text), rest)
+    let (text, rest) = rest.split_at_checked(length)?;
+    Some((Value::Text(Text::from_utf8(text).ok()?), rest))
 }
 
 #[cfg(test)]
@@ -278,6 +286,12 @@ mod tests {
             assert!(builder.push(part));
         }
         assert_eq!(format!("{:?}", builder.key().parts()), format!("{parts:?}"));
+        let bytes = builder.as_bytes();
+        assert_eq!(Key::checked(bytes, parts.len()), Some(bytes));
+        assert_eq!(Key::checked(bytes, parts.len() - 1), None);
+        for short in 1..bytes.len() {
+            assert_eq!(Key::checked(&bytes[..short], parts.len()), None, "{short} of its bytes");
+        }
     }
 
     #[test]

@@ -117,6 +117,16 @@ impl Rows {
         key_of(key).is_some_and(|key| self.0.remove(&key).is_some())
     }
 
+    /// All rows by their keys, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = (&Key, &[Value])> {
+        self.0.iter().map(|(key, row)| (key, &**row))
+    }
+
+    /// Sets the row of a key that [`Rows::iter`] gave.
+    pub fn put(&mut self, key: Key, row: Box<[Value]>) {
+        self.0.insert(key, row);
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.0.len()

@@ -40,6 +40,8 @@ pub enum WindowRange {
 /// `sum(purchase.amount where …) over 10 minutes`: an aggregate over a key's newest events of one type.
 #[derive(Clone, Debug)]
 pub struct Window {
+    /// What decides which values it holds, as text: windows with the same one are the same.
+    pub identity: Arc<str>,
     /// As it is written; what an alert's `values` call it.
     pub name: Arc<str>,
     /// The key whose events it is over.
@@ -61,6 +63,8 @@ pub struct Window {
 /// `device.id is new over 90 days`: the values that a key's events of one type had.
 #[derive(Clone, Debug)]
 pub struct Novelty {
+    /// What decides which values it holds, as text.
+    pub identity: Arc<str>,
     /// The key whose events it is over.
     pub key: KeyId,
     /// What is remembered of an event.

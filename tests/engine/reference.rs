@@ -9,6 +9,7 @@ use serde_json::{Map, Value as Json, json};
 use tripline::alert::{Alert, AlertRecord, Kind, WholeEvent};
 use tripline::decode::{DecodeLimits, FieldNames, JsonDecoder, TypeSource};
 use tripline::engine::{AlertOrder, End, Engine, InputSettings, Limits, Stream, WhenFull};
+use tripline::diagnostic::FileId;
 use tripline::event::Event;
 use tripline::lang;
 use tripline::lang::ast::{Item, Lookup, Pattern};
@@ -161,6 +162,7 @@ fn judge(case: &Case) -> Result<Vec<Match>, String> {
     }
     let mut full = checked.program.clone();
     full.carry(Evidence::Full);
+    let others = Arc::new(check(&with_more(case)).program);
     let (program, full) = (Arc::new(checked.program), Arc::new(full));
     let mut longest = Vec::new();
     for (end, oracle_end) in [(End::LastEvent, oracle::End::LastEvent), (End::Flush, oracle::End::Flush)] {
@@ -178,11 +180,19 @@ fn judge(case: &Case) -> Result<Vec<Match>, String> {
                 return Err(report(case, way, &expected, &said));
             }
         }
+        let lines = |alerts: &[Alert]| -> Vec<String> {
+            alerts.iter().map(|alert| AlertRecord::new(alert, &[]).to_json()).collect()
+        };
+        let saved = run_saved([&program, &others], case, end);
+        if lines(&saved) != lines(&out_of_order) {
+            return Err(format!(
+                "{case:?}\nsaved and taken up after each event: {:#?}\ninstead of {:#?}",
+                lines(&saved),
+                lines(&out_of_order)
+            ));
+        }
         for shards in [2, 4] {
             let many = run(&program, case, end, shards);
-            let lines = |alerts: &[Alert]| -> Vec<String> {
-                alerts.iter().map(|alert| AlertRecord::new(alert, &[]).to_json()).collect()
-            };
             if lines(&many) != lines(&one) {
                 return Err(format!("{case:?}\n{shards} shards differ from one"));
             }
@@ -196,6 +206,16 @@ fn judge(case: &Case) -> Result<Vec<Match>, String> {
         }
     }
     Ok(longest)
+}
+
+/// The case with another type and rule, which no event of it means anything to: all others get other numbers.
+fn with_more(case: &Case) -> Case {
+    let more = "event aa_more aa_text text\nrule aa_more_rule\n  for each aa_text\n  on aa_more\n  alert low\n";
+    let mut case = case.clone();
+    let (file, problems) = lang::parse(FileId(0), more);
+    assert!(problems.is_empty(), "{problems:?}");
+    case.file.items.splice(0..0, file.items);
+    case
 }
 
 /// What is wrong with alerts that carry whole events: they are the others and the events as they came.
@@ -403,19 +423,53 @@ fn lines(events: &[TestEvent]) -> Vec<String> {
 
 /// The events through a stream, in order of time or up to so many ms out of it.
 fn run_stream(program: &Arc<Program>, case: &Case, end: End, lateness_ms: i64) -> Vec<Alert> {
-    let mut stream = Stream::new(Arc::clone(program), &[InputSettings { lateness_ms, ..InputSettings::default() }]);
-    stream.set_limits(limits(case));
-    let mut events = decoded(program, &case.events);
-    // Each comes later than its time by something of its own, so that neighbours change places.
-    let delay = |at: u64| i64::try_from(at * 7919 % 1000).expect("a small number") * lateness_ms / 1000;
-    events.sort_by_key(|event| (event.time_ms + delay(event.position.offset), event.position.offset));
+    let mut stream = new_stream(program, case, lateness_ms);
     let mut alerts = Vec::new();
-    for (at, mut event) in events.into_iter().enumerate() {
+    for (at, mut event) in out_of_order(program, case, lateness_ms).into_iter().enumerate() {
         stream.push(0, &mut event, &mut alerts);
         if at % 7 == 0 {
             stream.release(&mut alerts);
         }
     }
+    finish_stream(stream, end, alerts)
+}
+
+/// As [`run_stream`], out of order, but after each event the state is saved and taken up by a new stream: by turns of
+/// one program and the other.
+fn run_saved(programs: [&Arc<Program>; 2], case: &Case, end: End) -> Vec<Alert> {
+    let mut events = programs.map(|program| out_of_order(program, case, LATENESS_MS));
+    let mut stream = new_stream(programs[0], case, LATENESS_MS);
+    let (mut alerts, mut saved) = (Vec::new(), Vec::new());
+    for at in 0..case.events.len() {
+        stream.push(0, &mut events[at % 2][at], &mut alerts);
+        if at % 7 == 0 {
+            stream.release(&mut alerts);
+        }
+        let open = stream.open_runs();
+        saved.clear();
+        stream.save(&mut saved);
+        stream = new_stream(programs[(at + 1) % 2], case, LATENESS_MS);
+        let carried = stream.load(&saved).expect("it was saved just now");
+        assert_eq!((carried.kept, stream.open_runs()), (open, open), "{case:?}");
+    }
+    finish_stream(stream, end, alerts)
+}
+
+fn new_stream(program: &Arc<Program>, case: &Case, lateness_ms: i64) -> Stream {
+    let mut stream = Stream::new(Arc::clone(program), &[InputSettings { lateness_ms, ..InputSettings::default() }]);
+    stream.set_limits(limits(case));
+    stream
+}
+
+/// Each event comes later than its time by something of its own, so that neighbours change places.
+fn out_of_order(program: &Program, case: &Case, lateness_ms: i64) -> Vec<Event> {
+    let mut events = decoded(program, &case.events);
+    let delay = |at: u64| i64::try_from(at * 7919 % 1000).expect("a small number") * lateness_ms / 1000;
+    events.sort_by_key(|event| (event.time_ms + delay(event.position.offset), event.position.offset));
+    events
+}
+
+fn finish_stream(mut stream: Stream, end: End, mut alerts: Vec<Alert>) -> Vec<Alert> {
     stream.finish(end, &mut alerts);
     let mut order = AlertOrder::default();
     order.extend(alerts);

@@ -112,6 +112,15 @@ impl Rows {
         by_size!(self, rows => drop(rows.remove(row)), rows => drop(rows.remove(row)));
     }
 
+    /// All keys with their rows.
+    pub(super) fn iter(&self) -> Box<dyn Iterator<Item = (Row, &Key)> + '_> {
+        by_size!(
+            self,
+            rows => Box::new(rows.numbered().map(|(row, of_key)| (row, &of_key.key))),
+            rows => Box::new(rows.numbered().map(|(row, of_key)| (row, &of_key.key)))
+        )
+    }
+
     /// The key of a row.
     #[inline]
     pub(super) fn key(&self, row: Row) -> &Key {

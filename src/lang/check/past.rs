@@ -132,8 +132,10 @@ impl Scope<'_> {
         };
         let (text, pinned) = (fmt::format_call(call), self.pinned);
         let identity = format!("window {} {} {}", self.identity, self.checker.schema.get(type_id).name, text);
+        let shown = Arc::from(format!("{identity}: {ty:?}"));
         let plan = || PastPlan {
             plan: Window {
+                identity: shown,
                 name: Arc::from(text.as_str()),
                 key: KeyId(0),
                 cell: CellId::default(),
@@ -194,9 +196,15 @@ impl Scope<'_> {
             fmt::format_expr(operand),
             over.ms
         );
+        let shown = Arc::from(format!("{identity}: {:?}", value.ty));
         let (pinned, expr) = (self.pinned, value.expr.clone());
         let plan = || PastPlan {
-            plan: Novelty { key: KeyId(0), operand: expr, over_ms: over.ms },
+            plan: Novelty {
+                identity: shown,
+                key: KeyId(0),
+                operand: expr,
+                over_ms: over.ms,
+            },
             type_id: at_hand.type_id,
             key: None,
             pinned,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::diagnostic::{Code, Diagnostic};
+use crate::lang::fmt;
 use crate::lang::ast::{self, KeyPart, Pattern, Risk, Sequence, Step};
 use crate::lang::check::Checker;
 use crate::lang::check::past::PastPlan;
@@ -33,6 +34,7 @@ pub(super) fn compile(
     let slot = checker.slots.of(type_id, score);
     let window = PastPlan {
         plan: Window {
+            identity: Arc::from(format!("risk {} {} {}", risk.name.node, fmt::format_keys(&risk.keys), risk.over.ms)),
             name: Arc::from("total"),
             key: KeyId(0),
             cell: CellId::default(),

@@ -1,0 +1,332 @@
+//! The state of an engine as bytes, and back: its clock, its keys, and a section for each that keeps anything.
+//!
+//! Timers are not saved: they follow from what is open. Counts are not either: who runs the engine keeps them.
+
+use super::{Engine, Live, RuleState, State};
+use crate::engine::codec::{Reader, put, put_count, put_option, put_signed, put_value};
+use crate::engine::held;
+use crate::engine::keys::KeyTable;
+use crate::engine::limits::Limit;
+use crate::engine::saved::{
+    Carried, Identity, Kind, Names, Placing, SavedKeys, Section, of_measure, of_rule, of_text, save_keys, save_section,
+};
+use crate::engine::suppress::Suppressor;
+use crate::event::Key;
+use crate::program::{
+    KeyId, Measure, Novelty, NoveltyId, Program, Rows, Rule, Strategy, Table, TableId, TwoStep, Window,
+    WindowId,
+};
+
+impl Engine {
+    /// The names of the sources.
+    pub(in crate::engine) fn sources(&self) -> &std::sync::Arc<[String]> {
+        &self.state.live.sources
+    }
+
+    /// The program.
+    pub(in crate::engine) fn program(&self) -> &Program {
+        &self.program
+    }
+
+    /// Writes the state, between two events.
+    pub(in crate::engine) fn save(&self, out: &mut Vec<u8>) {
+        let Engine { program, state } = self;
+        debug_assert!(state.live.pending.is_empty(), "between two events");
+        state.save_clock(out);
+        put_count(out, state.live.keys.len());
+        for (table, plan) in state.live.keys.iter().zip(&program.keys) {
+            save_keys(table, &plan.parts, out);
+        }
+        let sections = out.len();
+        out.extend_from_slice(&[0; COUNT]);
+        let count = state.save_sections(program, out);
+        out[sections..sections + COUNT].copy_from_slice(&count.to_le_bytes());
+    }
+
+    /// Takes a state up, before the first event and with the limits set. Where that fails the engine is of no use.
+    pub(in crate::engine) fn load(
+        &mut self,
+        from: &mut Reader<'_>,
+        names: &Names,
+    ) -> Result<Carried, &'static str> {
+        let Engine { program, state } = self;
+        state.load_clock(from).ok_or("clock")?;
+        let tables = from.count().ok_or("count of keys")?;
+        let mut keys = (0..tables).map(|_| SavedKeys::load(from)).collect::<Option<Vec<_>>>().ok_or("keys")?;
+        let count = u32::from_le_bytes(from.fixed().ok_or("count of sections")?);
+        let mut carried = Carried::default();
+        for _ in 0..count {
+            let section = Section::load(from).ok_or("sections")?;
+            let keys = keys.get_mut(section.keys).ok_or("sections")?;
+            state.load_section(program, section, names, keys, &mut carried)?;
+        }
+        state.live.keys.iter_mut().for_each(KeyTable::tidy_all);
+        for rule in &program.rules {
+            state.live.set_timer(rule);
+            state.live.set_sweep(rule);
+        }
+        Ok(carried)
+    }
+}
+
+/// Of what its name tells wholly.
+const NO_IDENTITY: Identity = [0; 16];
+
+/// The bytes of the number of sections.
+const COUNT: usize = size_of::<u32>();
+
+impl State {
+    fn save_clock(&self, out: &mut Vec<u8>) {
+        put(out, self.memo.arrival());
+        put_signed(out, self.now_ms);
+        put_signed(out, self.swept_ms);
+        put_signed(out, self.counted_ms);
+        put(out, self.counted_arrival);
+        let full = self.live.room.full.map(|limit| limit as i64);
+        put_option(out, full);
+    }
+
+    fn load_clock(&mut self, from: &mut Reader<'_>) -> Option<()> {
+        self.memo.set_arrival(from.number()?);
+        (self.now_ms, self.swept_ms) = (from.signed()?, from.signed()?);
+        let (counted_ms, counted_arrival) = (from.signed()?, from.number()?);
+        let full = from.option()?.and_then(|at| Limit::ALL.into_iter().find(|limit| *limit as i64 == at));
+        // Budgets that there were not, or are not any more, are as they were set.
+        if self.live.room.limits.has_budget() && counted_ms < i64::MAX {
+            (self.counted_ms, self.counted_arrival) = (counted_ms, counted_arrival);
+            self.live.room.full = full;
+        }
+        Some(())
+    }
+
+    /// Writes a section for each that keeps anything. Gives how many there are.
+    fn save_sections(&self, program: &Program, out: &mut Vec<u8>) -> u32 {
+        let State { memory, live, measures, lookups, .. } = self;
+        let mut count = 0;
+        let mut section = |head: (Kind, &str, Identity), keys: KeyId, open: usize, body: &dyn Fn(&mut Vec<u8>)| {
+            save_section(head, keys, open, out, |out| body(out));
+            count += 1;
+        };
+        for (rule, state) in program.rules.iter().zip(&live.rules) {
+            let identity = of_rule(program, rule);
+            let open = state.open();
+            if open > 0 {
+                section((Kind::Rule, &rule.name, identity), rule.key, open, &|out| {
+                    state.save(rule, &live.keys[rule.key.index()], out);
+                });
+            }
+            if state.suppressor.len() > 0 {
+                section((Kind::Sent, &rule.name, identity), rule.key, 0, &|out| state.suppressor.save(out));
+            }
+        }
+        for (two_step, runs) in program.two_steps.iter().zip(&live.two_steps).filter(|(_, runs)| runs.len() > 0) {
+            let first = &program.rules[two_step.members[0].rule.index()];
+            section((Kind::TwoStep, &first.name, of_rule(program, first)), first.key, runs.len(), &|out| {
+                save_members(program, two_step, out);
+                runs.save(out);
+            });
+        }
+        for (id, window) in (0..).map(WindowId).zip(&program.windows) {
+            let head = (Kind::Window, &*window.identity, NO_IDENTITY);
+            section(head, window.key, 0, &|out| memory.save_window(id, out));
+        }
+        for (id, novelty) in (0..).map(NoveltyId).zip(&program.novelties) {
+            let head = (Kind::Novelty, &*novelty.identity, NO_IDENTITY);
+            section(head, novelty.key, 0, &|out| memory.save_novelty(id, out));
+        }
+        for measure in &program.measures {
+            let head = (Kind::Measure, &*measure.name, of_measure(measure));
+            section(head, measure.key, 0, &|out| measures.save(measure.id, out));
+        }
+        if self.applies_changes {
+            for (table, rows) in program.tables.iter().zip(lookups) {
+                section((Kind::Table, &*table.name, of_table(table)), KeyId(0), 0, &|out| save_rows(rows, out));
+            }
+        }
+        count
+    }
+
+    /// Takes one section up, if its owner is there.
+    fn load_section<'a>(
+        &mut self,
+        program: &Program,
+        section: Section<'a>,
+        names: &Names,
+        saved: &mut SavedKeys<'a>,
+        carried: &mut Carried,
+    ) -> Result<(), &'static str> {
+        let Section { kind, name, identity, open, body, .. } = section;
+        let mut from = body;
+        let is_same_key = |key: KeyId| program.keys[key.index()].parts.iter().eq(&saved.parts);
+        let taken = match kind {
+            Kind::Rule | Kind::Sent => rule(program, name, identity).filter(|rule| is_same_key(rule.key)).map(|rule| {
+                if kind == Kind::Sent { self.load_sent(&mut from, rule, saved) } else { self.load_rule(&mut from, rule, names, saved) }
+            }),
+            Kind::TwoStep => Some(self.load_two_steps(program, &mut from, names, saved, carried)),
+            Kind::Window => window(program, name).filter(|(_, window)| is_same_key(window.key)).map(|owner| {
+                let mut placing = Placing { names, saved, keys: &mut self.live.keys[owner.1.key.index()] };
+                self.memory.load_window(&mut from, owner, &mut placing)
+            }),
+            Kind::Novelty => novelty(program, name).filter(|(_, novelty)| is_same_key(novelty.key)).map(|(id, _)| {
+                self.memory.load_novelty(&mut from, id, saved.parts.len())
+            }),
+            Kind::Measure => measure(program, name, identity).filter(|measure| is_same_key(measure.key)).map(|measure| {
+                let Live { keys, hasher, .. } = &mut self.live;
+                let mut placing = Placing { names, saved, keys: &mut keys[measure.key.index()] };
+                self.measures.load(&mut from, measure, &mut placing, |key| Key::hash_of(key, hasher))
+            }),
+            Kind::Table => table(program, name, identity).filter(|_| self.applies_changes).map(|id| {
+                self.lookups[id.index()] = std::sync::Arc::new(load_rows(&mut from)?);
+                Some(())
+            }),
+        };
+        match taken {
+            Some(taken) => {
+                taken.filter(|()| from.is_at_end()).ok_or(kind.what())?;
+                if kind == Kind::Rule {
+                    carried.kept += open;
+                }
+            }
+            None if kind != Kind::Sent => carried.left_out.push((name.to_owned(), open)),
+            None => {}
+        }
+        Ok(())
+    }
+
+    fn load_rule<'a>(
+        &mut self,
+        from: &mut Reader<'a>,
+        rule: &Rule,
+        names: &Names,
+        saved: &mut SavedKeys<'a>,
+    ) -> Option<()> {
+        let Live { rules, keys, .. } = &mut self.live;
+        let mut placing = Placing { names, saved, keys: &mut keys[rule.key.index()] };
+        rules[rule.id.index()].load(rule, from, &mut placing)
+    }
+
+    fn load_sent(&mut self, from: &mut Reader<'_>, rule: &Rule, saved: &SavedKeys<'_>) -> Option<()> {
+        self.live.rules[rule.id.index()].suppressor = Suppressor::load(from, saved.parts.len())?;
+        Some(())
+    }
+
+    /// Takes up the runs of those two-step sequences that are the same as then: they run together now as well.
+    fn load_two_steps<'a>(
+        &mut self,
+        program: &Program,
+        from: &mut Reader<'a>,
+        names: &Names,
+        saved: &mut SavedKeys<'a>,
+        carried: &mut Carried,
+    ) -> Option<()> {
+        let mut members = Vec::new();
+        for _ in 0..from.count()? {
+            let name = from.name()?;
+            let found = rule(program, name, from.fixed()?).filter(|rule| rule.two_step.is_some());
+            if found.is_none() {
+                carried.left_out.push((name.to_owned(), 0));
+            }
+            members.push(found);
+        }
+        let Some(first) = members.iter().flatten().next() else {
+            *from = Reader::new(&[]);
+            return Some(());
+        };
+        let id = first.two_step?;
+        let two_step = &program.two_steps[id.index()];
+        let place = |member: &crate::program::Member| {
+            members.iter().position(|then| then.is_some_and(|then| then.id == member.rule))
+        };
+        let places: Vec<Option<usize>> = two_step.members.iter().map(place).collect();
+        let Live { two_steps, keys, .. } = &mut self.live;
+        let mut placing = Placing { names, saved, keys: &mut keys[first.key.index()] };
+        let runs = &mut two_steps[id.index()];
+        let before = runs.len();
+        runs.load(from, two_step, first, &places, &mut placing)?;
+        carried.kept += runs.len() - before;
+        Some(())
+    }
+}
+
+impl RuleState {
+    /// How many runs, sessions, streaks and sides of a join are open.
+    pub(super) fn open(&self) -> usize {
+        self.runs.len() + self.pairs.len() + self.streaks.len() + self.sessions.len()
+    }
+
+    fn save(&self, rule: &Rule, keys: &KeyTable, out: &mut Vec<u8>) {
+        match &rule.strategy {
+            Strategy::Filter => {}
+            Strategy::SequenceNfa | Strategy::AllOf => self.runs.save(keys, out),
+            Strategy::EachPair => self.pairs.save(out),
+            Strategy::Held(_) => held::save(&self.streaks, out),
+            Strategy::Session(_) => self.sessions.save(out),
+        }
+    }
+
+    fn load<'a>(&mut self, rule: &Rule, from: &mut Reader<'a>, placing: &mut Placing<'_, 'a>) -> Option<()> {
+        match &rule.strategy {
+            Strategy::Filter => Some(()),
+            Strategy::SequenceNfa | Strategy::AllOf => self.runs.load(from, rule, placing),
+            Strategy::EachPair => self.pairs.load(from, rule, placing),
+            Strategy::Held(_) => held::load(&mut self.streaks, from, rule, placing),
+            Strategy::Session(session) => self.sessions.load(from, (rule, session), placing),
+        }
+    }
+}
+
+/// Writes which rules run together.
+fn save_members(program: &Program, two_step: &TwoStep, out: &mut Vec<u8>) {
+    put_count(out, two_step.members.len());
+    for member in &two_step.members {
+        let rule = &program.rules[member.rule.index()];
+        crate::engine::codec::put_bytes(out, rule.name.as_bytes());
+        out.extend_from_slice(&of_rule(program, rule));
+    }
+}
+
+fn rule<'p>(program: &'p Program, name: &str, identity: Identity) -> Option<&'p Rule> {
+    program.rule(name).filter(|rule| of_rule(program, rule) == identity)
+}
+
+fn measure<'p>(program: &'p Program, name: &str, identity: Identity) -> Option<&'p Measure> {
+    program.measure(name).filter(|measure| of_measure(measure) == identity)
+}
+
+fn window<'p>(program: &'p Program, identity: &str) -> Option<(WindowId, &'p Window)> {
+    (0..).map(WindowId).zip(&program.windows).find(|(_, window)| *window.identity == *identity)
+}
+
+fn novelty<'p>(program: &'p Program, identity: &str) -> Option<(NoveltyId, &'p Novelty)> {
+    (0..).map(NoveltyId).zip(&program.novelties).find(|(_, novelty)| *novelty.identity == *identity)
+}
+
+fn table(program: &Program, name: &str, identity: Identity) -> Option<TableId> {
+    let mut tables = (0..).map(TableId).zip(&program.tables);
+    tables.find(|(_, table)| &*table.name == name && of_table(table) == identity).map(|(id, _)| id)
+}
+
+/// Of the rows of a list or table.
+fn of_table(table: &Table) -> Identity {
+    of_text(&format!("{:?} {:?}", table.key, table.columns))
+}
+
+fn save_rows(rows: &Rows, out: &mut Vec<u8>) {
+    put_count(out, rows.len());
+    // In whatever order: a table has none.
+    rows.iter().for_each(|(key, row)| {
+        crate::engine::codec::put_bytes(out, key.as_bytes());
+        put_count(out, row.len());
+        row.iter().for_each(|value| put_value(out, value));
+    });
+}
+
+fn load_rows(from: &mut Reader<'_>) -> Option<Rows> {
+    let mut rows = Rows::default();
+    for _ in 0..from.count()? {
+        let key = Key::from_bytes(Key::checked(from.bytes()?, 1)?);
+        let row = (0..from.count()?).map(|_| from.value()).collect::<Option<_>>()?;
+        rows.put(key, row);
+    }
+    Some(rows)
+}
