@@ -23,6 +23,7 @@
 //! files, no runtime. The same events give the same alerts with the same ids, on any number of threads or copies.
 
 pub mod alert;
+pub mod checkpoint;
 pub mod cli;
 pub mod config;
 pub mod daemon;

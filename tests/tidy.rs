@@ -46,6 +46,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("source", &["alert", "config", "secret", "event", "kafka", "telemetry"]),
     // The alerts topic is the outbox: a sink reads it as any topic is read.
     ("sink", &["alert", "config", "secret", "event", "kafka", "telemetry", "source", "program::Severity"]),
+    ("checkpoint", &[]),
     ("tables", &["program", "event", "schema", "source", "decode"]),
     ("ruleset", &["lang", "diagnostic", "program", "tables"]),
     ("infer", &["decode", "lang", "program", "event", "schema", "diagnostic"]),

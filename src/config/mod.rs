@@ -51,8 +51,19 @@ pub struct Settings {
     pub http: Option<SocketAddr>,
     /// Limits on messages, and on what is remembered of them.
     pub limits: Limits,
+    /// Snapshots of the state.
+    pub state: StateSettings,
     /// How much is logged, and how.
     pub log: LogSettings,
+}
+
+/// Snapshots of the state, over topics.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StateSettings {
+    /// Where they are kept; a folder of this machine that belongs to the daemon where none is said.
+    pub folder: Option<PathBuf>,
+    /// The shortest time between two of a shard.
+    pub every: Duration,
 }
 
 /// The broker.
@@ -496,7 +507,7 @@ mod tests {
 
     #[test]
     fn what_does_nothing_is_refused() {
-        assert!(problems(&format!("{SMALLEST}[state]\nurl = \"file:x\"\n")).contains("not supported yet"));
+        assert!(problems(&format!("{SMALLEST}[state]\nurl = \"file:x\"\n")).contains("over topics"));
         let text = SMALLEST.replace("stdin = true", "stdin = true\nkey = \"user\"\nstart = \"latest\"");
         assert!(problems(&text).contains("source.key") && problems(&text).contains("source.start"));
         let text = TOPIC.replace(

@@ -26,7 +26,14 @@ pub(super) struct RawConfig {
     pub(super) limits: RawLimits,
     #[serde(default)]
     pub(super) log: RawLog,
-    pub(super) state: Option<Spanned<toml::Value>>,
+    pub(super) state: Option<Spanned<RawState>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawState {
+    pub(super) url: Option<Spanned<String>>,
+    pub(super) every: Option<Spanned<String>>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -5,6 +5,7 @@
 mod delivery;
 mod limits;
 mod sinks;
+mod state;
 mod ways_out;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -118,6 +119,7 @@ impl Checker<'_> {
         }
         let dead_letters = self.dead_letters(raw.dead_letters, &name, on_topics);
         let sinks = self.sinks(raw.sink, kafka.as_ref());
+        let state = self.state(raw.state, &sources);
         let settings = Settings {
             path: path.to_owned(),
             name,
@@ -131,11 +133,9 @@ impl Checker<'_> {
             sinks,
             http: self.http(raw.http, on_topics),
             limits: self.limits(&raw.limits),
+            state,
             log: self.log(raw.log.level, raw.log.format),
         };
-        if let Some(state) = raw.state {
-            self.problem(&state, "state", "snapshots are not supported yet: remove this section");
-        }
         self.check_together(&settings);
         settings
     }

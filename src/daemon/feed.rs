@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::daemon::batch::{Batch, Record};
 use crate::daemon::judge::{Counts, Letter};
+use crate::daemon::kept::Kept;
 use crate::daemon::shard::{Shard, Step};
 use crate::source::kafka::{KafkaSource, Partition, Progress, SourceError};
 
@@ -30,6 +31,8 @@ pub(super) struct Entry {
     pub(super) letters: Vec<Letter>,
     /// Whether it was stepped since its alerts were last taken.
     pub(super) touched: bool,
+    /// Its snapshots.
+    pub(super) kept: Kept,
 }
 
 /// A partition of a shard.
@@ -63,9 +66,9 @@ pub(super) struct Feed {
 
 impl Entry {
     /// A shard over these partitions.
-    pub(super) fn new(id: (usize, i32), shard: Shard, feeds: Vec<Feed>) -> Entry {
+    pub(super) fn new(id: (usize, i32), shard: Shard, feeds: Vec<Feed>, kept: Kept) -> Entry {
         debug_assert_eq!(shard.inputs(), feeds.len(), "one partition an input");
-        Entry { id, shard, feeds, batch: Batch::default(), letters: Vec::new(), touched: true }
+        Entry { id, shard, feeds, batch: Batch::default(), letters: Vec::new(), touched: true, kept }
     }
 
     /// Whether a message is to be judged now: not where it was judged before, and not where its partition waits, which

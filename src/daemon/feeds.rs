@@ -374,15 +374,17 @@ impl Feeds {
     /// What is to be committed: partitions with the next offset and what is known there.
     pub(super) fn changed(&mut self) -> Vec<(Partition, i64, Mark)> {
         let mut changed = Vec::new();
-        for Entry { shard, feeds, .. } in &mut self.entries {
+        for Entry { shard, feeds, kept, .. } in &mut self.entries {
             if shard.take_changed() {
+                kept.commit((0..feeds.len()).map(|input| shard.next(input)).sum());
                 for (input, feed) in feeds.iter_mut().enumerate() {
                     let next = shard.next(input);
                     // A transaction is waited for; otherwise only the client's reports tell what came of a commit.
                     if self.delivery == Delivery::AtLeastOnce {
                         feed.committing.get_or_insert((next, Instant::now()));
                     }
-                    changed.push((feed.partition.clone(), next, shard.mark(input)));
+                    let mark = shard.mark(input).naming(kept.named());
+                    changed.push((feed.partition.clone(), next, mark));
                 }
             }
         }

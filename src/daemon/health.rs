@@ -18,6 +18,8 @@ struct State {
     reasons: Vec<String>,
     /// Why a sink is not.
     sinks: Vec<String>,
+    /// Why there are no snapshots; detection goes on.
+    snapshots: Option<String>,
     /// Why a sink waits for a person, by its name. Detection goes on, so the daemon is ready all the same.
     held: BTreeMap<String, String>,
 }
@@ -25,7 +27,7 @@ struct State {
 impl Default for Health {
     fn default() -> Self {
         let reasons = vec!["starting".to_owned()];
-        let state = State { beat: Instant::now(), reasons, sinks: Vec::new(), held: BTreeMap::new() };
+        let state = State { beat: Instant::now(), reasons, sinks: Vec::new(), snapshots: None, held: BTreeMap::new() };
         Health(Arc::new(Mutex::new(state)))
     }
 }
@@ -36,6 +38,14 @@ impl Health {
         let mut state = self.lock();
         state.beat = Instant::now();
         state.reasons = reasons;
+    }
+
+    /// Why there are no snapshots, if there is trouble with them.
+    pub(super) fn snapshots(&self, trouble: Option<&str>) {
+        let mut state = self.lock();
+        if state.snapshots.as_deref() != trouble {
+            state.snapshots = trouble.map(ToOwned::to_owned);
+        }
     }
 
     /// A sink has ended.
@@ -54,7 +64,9 @@ impl Health {
 
     /// What a person has to see to.
     pub(super) fn notes(&self) -> Vec<String> {
-        self.lock().held.iter().map(|(sink, reason)| format!("sink {sink} holds its alerts: {reason}")).collect()
+        let state = self.lock();
+        let held = state.held.iter().map(|(sink, reason)| format!("sink {sink} holds its alerts: {reason}"));
+        held.chain(state.snapshots.clone()).collect()
     }
 
     /// Why it is not alive.

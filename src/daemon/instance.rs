@@ -65,7 +65,7 @@ fn kept(name: &str) -> (String, Option<File>) {
 }
 
 /// Where services and users keep what belongs to one machine: systemd names it, or the XDG directories do.
-fn state_folder() -> Option<PathBuf> {
+pub(super) fn state_folder() -> Option<PathBuf> {
     let named = |variable: &str| std::env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute());
     named("STATE_DIRECTORY")
         .or_else(|| named("XDG_STATE_HOME").map(|home| home.join("tripline")))

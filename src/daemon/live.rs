@@ -5,6 +5,7 @@
 //! alerts and dead letters before them, or after these (`commit`), so a crash loses none.
 
 mod commit;
+mod snapshots;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,7 +18,9 @@ use crate::daemon::feed::{Entry, Feed};
 use crate::daemon::feeds::{FeedError, Feeds};
 use crate::daemon::health::Health;
 use crate::daemon::instance::Instance;
-use crate::daemon::offsets::Mark;
+use crate::daemon::kept::Kept;
+use crate::daemon::live::snapshots::{Coming, Keeper};
+use crate::daemon::offsets::{Mark, Snapshots};
 use crate::daemon::output::{OutputError, Outputs};
 use crate::daemon::shard::{Begin, Shard};
 use crate::daemon::shutdown::Shutdown;
@@ -148,6 +151,7 @@ struct Session<'a> {
     topology: Topology,
     feeds: Feeds,
     tables: Tables,
+    keeper: Option<Keeper>,
     names: Arc<[String]>,
     /// Shards that were taken away, as they were: they may come back unchanged.
     parked: BTreeMap<(usize, i32), Entry>,
@@ -203,6 +207,7 @@ impl<'a> Session<'a> {
             feeds: Feeds::new(settings, sources, program, metrics)
                 .map_err(|error| failed(anyhow::Error::new(error).context("no threads to judge with")))?,
             tables,
+            keeper: Keeper::open(plan),
             names,
             parked: BTreeMap::new(),
             pending: None,
@@ -381,24 +386,38 @@ impl<'a> Session<'a> {
     }
 
     fn rebuild(&mut self, id: (usize, i32), inputs: Vec<Given>) -> Result<Entry, Ended> {
-        let mut begin = Vec::with_capacity(inputs.len());
+        let (mut begin, mut low) = (Vec::with_capacity(inputs.len()), Vec::with_capacity(inputs.len()));
         let mut feeds = Vec::with_capacity(inputs.len());
         for (partition, source, committed) in inputs {
-            begin.push(self.begin(&partition, source, committed)?);
+            let (from, oldest) = self.begin(&partition, source, committed)?;
+            begin.push(from);
+            low.push(oldest);
             feeds.push(Feed::new(partition, source));
         }
-        let mut shard = Shard::new(Arc::clone(&self.plan.program), Arc::clone(&self.names), &begin);
+        let (program, sources) = (&self.plan.program, &self.names);
         // By the number of all partitions, so that what a shard keeps does not depend on where the others are.
-        shard.set_limits(self.plan.settings.limits.open.share(self.topology.shards()));
-        Ok(Entry::new(id, shard, feeds))
+        let limits = self.plan.settings.limits.open.share(self.topology.shards());
+        let coming = Coming { program, sources, limits, feeds: &feeds, begin: &begin, low: &low };
+        let restored = self.keeper.as_ref().and_then(|keeper| keeper.restore(&coming));
+        let (shard, kept) = restored.unwrap_or_else(|| {
+            let shard = Shard::new(Arc::clone(program), Arc::clone(sources), limits, &begin);
+            (shard, Kept::new(Snapshots::default()))
+        });
+        Ok(Entry::new(id, shard, feeds, kept))
     }
 
-    /// Where a partition begins: for a group that knows it, where the group began, muted up to what was committed.
-    fn begin(&self, partition: &Partition, source: usize, committed: Option<CommittedOffset>) -> Result<Begin, Ended> {
+    /// Where a partition begins without a snapshot: for a group that knows it, where the group began, muted up to what was
+    /// committed. Gives its oldest offset too.
+    fn begin(
+        &self,
+        partition: &Partition,
+        source: usize,
+        committed: Option<CommittedOffset>,
+    ) -> Result<(Begin, i64), Ended> {
         let time = input_settings(self.plan.sources[source].time, self.plan.settings.limits);
         let (low, high) = self.source.bounds(partition, BROKER_TIMEOUT)?;
         let Some(CommittedOffset { offset, metadata }) = committed else {
-            return Ok(Begin { from: low, until: low, mark: Mark::new(None, None, false), settings: time });
+            return Ok((Begin { from: low, until: low, mark: Mark::new(None, None, false), settings: time }, low));
         };
         let mark = Mark::from_metadata(&metadata).unwrap_or_default();
         let gap = |wanted| {
@@ -407,13 +426,13 @@ impl<'a> Session<'a> {
         };
         if offset > high {
             gap(offset);
-            return Ok(Begin { from: low, until: low, mark: Mark::new(None, None, false), settings: time });
+            return Ok((Begin { from: low, until: low, mark: Mark::new(None, None, false), settings: time }, low));
         }
         if offset < low {
             gap(offset);
         }
         let from = mark.start.unwrap_or(low).clamp(low, high);
-        Ok(Begin { from, until: offset.max(from), mark, settings: time })
+        Ok((Begin { from, until: offset.max(from), mark, settings: time }, low))
     }
 
     /// A new group that does not begin at the oldest event stores at once where it begins, for all partitions: that
@@ -459,6 +478,10 @@ impl<'a> Session<'a> {
         }
         self.ticked_at = now;
         self.feeds.tick(&self.source, &mut self.outputs)?;
+        if let Some(keeper) = &mut self.keeper {
+            keeper.look(self.feeds.entries(), Duration::ZERO);
+            self.plan.health.snapshots(keeper.trouble());
+        }
         self.say_read_back(now);
         self.plan.health.beat(self.not_ready());
         if now.duration_since(self.measured_at) >= MEASURE {
@@ -515,7 +538,7 @@ impl<'a> Session<'a> {
     /// Leaves the group, after committing what is done where that can be trusted.
     fn close(mut self, ended: &Ended) {
         if matches!(ended, Ended::Stopped) {
-            if let Err(ended) = self.commit_last() {
+            if let Err(ended) = self.commit_last().and_then(|()| self.snapshot_last()) {
                 CommitFailed { error: ended.reason() }.emit(&self.plan.metrics);
             }
             self.feeds.measure();

@@ -35,6 +35,7 @@ mod health;
 mod http;
 mod instance;
 mod judge;
+mod kept;
 mod letters;
 mod live;
 mod offsets;

@@ -20,12 +20,48 @@ pub(super) struct Mark {
     /// Whether it was idle.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) idle: bool,
+    /// The snapshots of its shard.
+    #[serde(default, flatten)]
+    pub(super) snapshots: Snapshots,
+}
+
+/// The snapshots of a shard that are there to stay, by their numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Snapshots {
+    /// The newest one.
+    #[serde(default, rename = "snapshot", skip_serializing_if = "Option::is_none")]
+    pub(super) newest: Option<u64>,
+    /// The one before it.
+    #[serde(default, rename = "before", skip_serializing_if = "Option::is_none")]
+    pub(super) before: Option<u64>,
+}
+
+impl Snapshots {
+    /// With one more.
+    pub(super) fn with(self, newest: u64) -> Snapshots {
+        Snapshots { newest: Some(newest), before: self.newest }
+    }
+
+    /// The newest first.
+    pub(super) fn iter(self) -> impl Iterator<Item = u64> {
+        self.newest.into_iter().chain(self.before)
+    }
+
+    /// The oldest one.
+    pub(super) fn oldest(self) -> Option<u64> {
+        self.before.or(self.newest)
+    }
 }
 
 impl Mark {
     /// A mark of the version that is written.
     pub(super) fn new(start: Option<i64>, high_ms: Option<i64>, idle: bool) -> Mark {
-        Mark { version: VERSION, start, high_ms, idle }
+        Mark { version: VERSION, start, high_ms, idle, snapshots: Snapshots::default() }
+    }
+
+    /// The same, of a shard with these snapshots.
+    pub(super) fn naming(self, snapshots: Snapshots) -> Mark {
+        Mark { snapshots, ..self }
     }
 
     /// The metadata of a commit.
@@ -49,6 +85,10 @@ mod tests {
         let mark = Mark::new(Some(7), Some(1_000), true);
         assert_eq!(mark.to_metadata(), r#"{"v":1,"start":7,"high_ms":1000,"idle":true}"#);
         assert_eq!(Mark::from_metadata(&mark.to_metadata()), Some(mark));
+        let with = Mark { snapshots: Snapshots::default().with(5).with(6), ..Mark::new(None, None, false) };
+        assert_eq!(with.to_metadata(), r#"{"v":1,"snapshot":6,"before":5}"#);
+        assert_eq!(Mark::from_metadata(&with.to_metadata()), Some(with));
+        assert!(with.snapshots.iter().eq([6, 5]) && with.snapshots.oldest() == Some(5));
         assert_eq!(Mark::from_metadata(r#"{"v":1}"#), Some(Mark::new(None, None, false)));
         assert_eq!(Mark::from_metadata(""), None);
         assert_eq!(Mark::from_metadata(r#"{"v":2,"start":7}"#), None);

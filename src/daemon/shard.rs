@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use crate::alert::Alert;
 use crate::daemon::offsets::Mark;
-use crate::engine::{Admission, InputSettings, Limits, Stats, Stream};
+use crate::engine::{Admission, Carried, Damaged, InputSettings, Limits, Stats, Stream};
 use crate::event::Event;
 use crate::program::{Program, Rows, TableId};
 
@@ -102,13 +102,52 @@ pub(super) struct Begin {
     pub(super) settings: InputSettings,
 }
 
+/// A state that was saved of a shard.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Saved<'a> {
+    /// Of each input the highest event time (ms), and whether it was idle.
+    pub(super) inputs: &'a [(Option<i64>, bool)],
+    /// The state of the stream.
+    pub(super) state: &'a [u8],
+}
+
 impl Shard {
     /// A shard that reads back and then speaks.
-    pub(super) fn new(program: Arc<Program>, sources: Arc<[String]>, begin: &[Begin]) -> Shard {
+    pub(super) fn new(program: Arc<Program>, sources: Arc<[String]>, limits: Limits, begin: &[Begin]) -> Shard {
+        let mut shard = Shard::unread(program, sources, limits, begin);
+        shard.begin();
+        shard
+    }
+
+    /// As [`Shard::new`], of a state that was saved where the inputs begin.
+    pub(super) fn restored(
+        program: Arc<Program>,
+        sources: Arc<[String]>,
+        limits: Limits,
+        begin: &[Begin],
+        saved: Saved<'_>,
+    ) -> Result<(Shard, Carried), Damaged> {
+        let mut shard = Shard::unread(program, sources, limits, begin);
+        let carried = shard.stream.load(saved.state)?;
+        for (input, (high_ms, idle)) in shard.inputs.iter_mut().zip(saved.inputs) {
+            (input.high_ms, input.idle) = (*high_ms, *idle);
+        }
+        shard.begin();
+        Ok((shard, carried))
+    }
+
+    /// Writes the state of the stream, as of the next offsets.
+    pub(super) fn save(&self, out: &mut Vec<u8>) {
+        debug_assert!(self.alerts.is_empty(), "they were sent and committed");
+        self.stream.save(out);
+    }
+
+    fn unread(program: Arc<Program>, sources: Arc<[String]>, limits: Limits, begin: &[Begin]) -> Shard {
         let settings: Vec<InputSettings> = begin.iter().map(|begin| begin.settings).collect();
         let mut stream = Stream::new(program, &settings);
         stream.name_sources(sources);
         stream.keep_tables_outside();
+        stream.set_limits(limits);
         let input = |begin: &Begin| Input {
             next: begin.from,
             until: begin.until,
@@ -118,20 +157,23 @@ impl Shard {
             high_ms: None,
             idle: false,
         };
-        let mut shard = Shard {
+        Shard {
             stream,
             inputs: begin.iter().map(input).collect(),
             speaking: false,
             counted: Stats::default(),
             alerts: Vec::new(),
             changed: false,
-        };
-        for (input, begin) in begin.iter().enumerate() {
-            if begin.from >= begin.until {
-                shard.step(Step::ReadBack { input });
+        }
+    }
+
+    /// Inputs with nothing to read back have read back.
+    fn begin(&mut self) {
+        for input in 0..self.inputs.len() {
+            if self.inputs[input].next >= self.inputs[input].until {
+                self.step(Step::ReadBack { input });
             }
         }
-        shard
     }
 
     /// Steps the shard. Alerts wait in [`Shard::take_alerts`].
@@ -223,11 +265,6 @@ impl Shard {
     pub(super) fn take_alerts(&mut self) -> std::vec::Drain<'_, Alert> {
         self.changed |= !self.alerts.is_empty();
         self.alerts.drain(..)
-    }
-
-    /// From now on no more than this is open.
-    pub(super) fn set_limits(&mut self, limits: Limits) {
-        self.stream.set_limits(limits);
     }
 
     /// From now on a list or table has these rows.
@@ -381,8 +418,12 @@ mod tests {
         }
     }
 
+    fn sources() -> Arc<[String]> {
+        Arc::from(["a".to_owned(), "b".to_owned()])
+    }
+
     fn shard(begin: &[Begin]) -> Shard {
-        Shard::new(program(), Arc::from(["a".to_owned(), "b".to_owned()]), begin)
+        Shard::new(program(), sources(), Limits::NONE, begin)
     }
 
     fn ping(shard: &mut Shard, input: usize, offset: i64, user: &str, time_ms: i64) -> Stepped {
@@ -419,6 +460,29 @@ mod tests {
         assert_eq!(alerts(&mut second), Vec::<String>::new());
         ping(&mut second, 0, 2, "w", 30_000);
         assert_eq!(alerts(&mut second), ["v12000"]);
+    }
+
+    #[test]
+    fn a_state_that_was_saved_goes_on_and_is_muted_up_to_what_was_committed() {
+        let mut first = shard(&[begin(0, 0, Mark::default())]);
+        ping(&mut first, 0, 0, "u", 1_000);
+        ping(&mut first, 0, 1, "v", 2_000);
+        assert_eq!(alerts(&mut first), Vec::<String>::new());
+        let (mut state, inputs) = (Vec::new(), [(first.high_ms(0), first.is_idle(0))]);
+        first.save(&mut state);
+        ping(&mut first, 0, 2, "w", 11_500);
+        assert_eq!(alerts(&mut first), ["u1000"]);
+
+        let from = [begin(2, 3, first.mark(0))];
+        let saved = Saved { inputs: &inputs, state: &state };
+        let (mut second, carried) =
+            Shard::restored(program(), sources(), Limits::NONE, &from, saved).expect("it was saved just now");
+        assert_eq!((carried.kept, second.is_speaking()), (2, false));
+        ping(&mut second, 0, 2, "w", 11_500);
+        assert!(second.is_speaking());
+        assert_eq!(alerts(&mut second), Vec::<String>::new(), "it was said before the commit");
+        ping(&mut second, 0, 3, "x", 12_500);
+        assert_eq!(alerts(&mut second), ["v2000"]);
     }
 
     #[test]

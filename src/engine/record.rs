@@ -393,7 +393,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::event::EventId;
+    use crate::event::{EventId, Point};
 
     fn value() -> impl Strategy<Value = Value> {
         let leaf = prop_oneof![

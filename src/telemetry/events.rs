@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::engine::{Dropped, Limit};
 use crate::telemetry::Metrics;
-use crate::telemetry::metrics::{Reason, RuleLimit, TableName, TopicPartition};
+use crate::telemetry::metrics::{Reason, RuleLimit, ShardName, TableName, TopicPartition};
 
 /// Partitions were given to this copy.
 #[derive(Debug)]
@@ -75,6 +75,101 @@ impl CaughtUp {
     /// Logs it.
     pub fn emit(&self) {
         tracing::info!(partitions = self.partitions, milliseconds = self.milliseconds, "read back, detection is live");
+    }
+}
+
+/// A snapshot of a shard is there to stay.
+#[derive(Debug)]
+pub struct SnapshotTaken<'a> {
+    /// Its shard.
+    pub shard: &'a str,
+    /// How large it is.
+    pub bytes: usize,
+    /// How long detection stood still for it.
+    pub pause: Duration,
+    /// How long it took to write.
+    pub took: Duration,
+}
+
+impl SnapshotTaken<'_> {
+    /// Logs and counts it.
+    pub fn emit(&self, metrics: &Metrics) {
+        let SnapshotTaken { shard, bytes, pause, took } = *self;
+        metrics.snapshots.inc();
+        metrics.snapshot_pauses.observe(pause);
+        let label = ShardName { shard: shard.to_owned() };
+        metrics.snapshot_bytes.get_or_create(&label).set(i64::try_from(bytes).unwrap_or(i64::MAX));
+        tracing::debug!(shard, bytes, ?pause, ?took, "snapshot written");
+    }
+}
+
+/// A snapshot could not be written. The ones before it stay; after a restart more is read back.
+#[derive(Debug)]
+pub struct SnapshotFailed<'a> {
+    /// Its shard.
+    pub shard: &'a str,
+    /// Where it was to be.
+    pub place: &'a str,
+    /// Why.
+    pub error: &'a std::io::Error,
+}
+
+impl SnapshotFailed<'_> {
+    /// Logs and counts it.
+    pub fn emit(&self, metrics: &Metrics) {
+        let SnapshotFailed { shard, place, error } = *self;
+        metrics.snapshot_errors.inc();
+        tracing::warn!(shard, place, %error, "a snapshot could not be written; after a restart more is read back");
+    }
+}
+
+/// A snapshot that a commit names could not be taken up: the one before it is tried, then the log.
+#[derive(Debug)]
+pub struct SnapshotRefused<'a> {
+    /// Its shard.
+    pub shard: &'a str,
+    /// Its number.
+    pub number: u64,
+    /// Where it was looked for.
+    pub place: &'a str,
+    /// Why.
+    pub reason: &'a str,
+}
+
+impl SnapshotRefused<'_> {
+    /// Logs and counts it.
+    pub fn emit(&self, metrics: &Metrics) {
+        let SnapshotRefused { shard, number, place, reason } = *self;
+        metrics.snapshots_refused.inc();
+        let number = format!("{number:016x}");
+        tracing::error!(shard, number, place, reason, "a snapshot is not taken up");
+    }
+}
+
+/// A shard has the state of a snapshot.
+#[derive(Debug)]
+pub struct StateRestored<'a> {
+    /// Its shard.
+    pub shard: &'a str,
+    /// How large the snapshot is.
+    pub bytes: usize,
+    /// Open runs that go on.
+    pub kept: usize,
+    /// Rules and measures that are gone or changed since, with how much they had open.
+    pub left_out: &'a [(String, usize)],
+    /// How long it took.
+    pub took: Duration,
+}
+
+impl StateRestored<'_> {
+    /// Logs it.
+    pub fn emit(&self) {
+        let StateRestored { shard, bytes, kept, left_out, took } = *self;
+        let milliseconds = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        tracing::info!(shard, bytes, open_runs = kept, milliseconds, "state taken up from a snapshot");
+        for (name, open) in left_out {
+            tracing::warn!(shard, name, open, "is gone or changed since the snapshot: what it had open is left out");
+        }
     }
 }
 

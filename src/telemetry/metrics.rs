@@ -87,6 +87,13 @@ pub struct SinkFigure {
     pub figure: Reason,
 }
 
+/// A label of one shard: its first topic and partition.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct ShardName {
+    /// The shard.
+    pub shard: String,
+}
+
 /// A label of one sink.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct SinkName {
@@ -196,6 +203,16 @@ metrics! {
     commit_errors: Counter = "tripline_commit_errors",
     /// Transactions with alerts, dead letters and offsets that were given up; what they held is judged again
     aborts: Counter = "tripline_transactions_aborted",
+    /// Snapshots of the state of a shard that are there to stay
+    snapshots: Counter = "tripline_snapshots",
+    /// Snapshots that could not be written
+    snapshot_errors: Counter = "tripline_snapshot_errors",
+    /// Snapshots that could not be taken up
+    snapshots_refused: Counter = "tripline_snapshots_refused",
+    /// Bytes of the last snapshot of a shard
+    snapshot_bytes: Family<ShardName, Gauge> = "tripline_snapshot_bytes",
+    /// How long detection stood still for a snapshot, in ms
+    snapshot_pauses: CommitTimes = "tripline_snapshot_pause_milliseconds",
     /// Errors reported by the Kafka client
     kafka_errors: Counter = "tripline_kafka_errors",
     /// Times that the Kafka clients were made anew after an error that they cannot recover from

@@ -13,6 +13,7 @@ mod range;
 mod recovery;
 mod security;
 mod sinks;
+mod snapshots;
 mod tables;
 mod threads;
 mod transaction;

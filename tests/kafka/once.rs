@@ -49,7 +49,7 @@ impl<'b> Stage<'b> {
         let config = format!(
             "name = \"{name}\"\nrules = [\"test.rules\"]\n[kafka]\nbrokers = \"{}\"\n\"session.timeout.ms\" = 2000\n\
              \"heartbeat.interval.ms\" = 300\n{kafka}\n[[source]]\ntopic = \"{topic}\"\nkey = \"user_id\"\n\
-             lateness = \"0s\"\n[alerts]\ntopic = \"{name}-alerts\"\n[dead_letters]\ntopic = \"{name}-letters\"\n",
+             lateness = \"0s\"\n[alerts]\ntopic = \"{name}-alerts\"\n[dead_letters]\ntopic = \"{name}-letters\"\n[state]\nevery = \"300ms\"\n",
             broker.address()
         );
         let settings = workload::Settings { users: 500, ..workload::Settings::default() };

@@ -77,6 +77,8 @@ key = "user_id"
 idle_timeout = "1s"
 [alerts]
 topic = "{name}-alerts"
+[state]
+every = "500ms"
 "#,
         broker.address()
     )

@@ -93,7 +93,20 @@ impl Session<'_> {
             }
         }
         Committed { took: began.elapsed(), ..committed }.emit(&self.plan.metrics);
+        if let Some(keeper) = &mut self.keeper {
+            keeper.committed(self.feeds.entries());
+            if !last {
+                keeper.take_due(self.feeds.entries());
+            }
+        }
         Ok(())
+    }
+
+    /// When the daemon stops, after the last commit: snapshots of what it covers, so that nothing is read back by the
+    /// next start, and one more commit that names them.
+    pub(super) fn snapshot_last(&mut self) -> Result<(), Ended> {
+        let Some(keeper) = &mut self.keeper else { return Ok(()) };
+        if keeper.take_last(self.feeds.entries()) { self.commit(true) } else { Ok(()) }
     }
 }
 

@@ -1,0 +1,153 @@
+//! Where snapshots are kept: by shard and number.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+/// A place for snapshots. A number is given once by shard and grows with time.
+pub trait Store: Send + Sync {
+    /// Puts a snapshot there: wholly, and to stay, or not at all.
+    ///
+    /// # Errors
+    ///
+    /// What went wrong; then nothing of it is seen.
+    fn put(&self, shard: &str, number: u64, bytes: &[u8]) -> io::Result<()>;
+
+    /// A snapshot; none where it is not there.
+    ///
+    /// # Errors
+    ///
+    /// What went wrong.
+    fn get(&self, shard: &str, number: u64) -> io::Result<Option<Vec<u8>>>;
+
+    /// Forgets the snapshots of a shard with a number below this.
+    ///
+    /// # Errors
+    ///
+    /// What went wrong.
+    fn forget_before(&self, shard: &str, number: u64) -> io::Result<()>;
+
+    /// Where this is, for people.
+    fn place(&self) -> String;
+}
+
+/// A folder on this machine: a folder a shard, a file a snapshot.
+#[derive(Debug)]
+pub struct Folder(PathBuf);
+
+const ENDING: &str = ".snapshot";
+
+impl Folder {
+    /// Snapshots under this folder, which is made when it is needed.
+    pub fn new(folder: PathBuf) -> Folder {
+        Folder(folder)
+    }
+
+    fn path(&self, shard: &str, number: u64) -> PathBuf {
+        self.0.join(shard).join(format!("{number:016x}{ENDING}"))
+    }
+}
+
+impl Store for Folder {
+    fn put(&self, shard: &str, number: u64, bytes: &[u8]) -> io::Result<()> {
+        let folder = self.0.join(shard);
+        if !folder.exists() {
+            fs::create_dir_all(&folder)?;
+            File::open(&self.0)?.sync_all()?;
+        }
+        let path = self.path(shard, number);
+        let aside = path.with_extension("tmp");
+        let written = write(&aside, bytes).and_then(|()| fs::rename(&aside, &path));
+        if let Err(error) = written {
+            // A full disk is not made fuller; where that fails too, the next one is written over it or beside it.
+            drop(fs::remove_file(&aside));
+            return Err(error);
+        }
+        // The name is as safe as the bytes only when the folder is.
+        File::open(&folder)?.sync_all()
+    }
+
+    fn get(&self, shard: &str, number: u64) -> io::Result<Option<Vec<u8>>> {
+        match fs::read(self.path(shard, number)) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn forget_before(&self, shard: &str, number: u64) -> io::Result<()> {
+        let folder = match fs::read_dir(self.0.join(shard)) {
+            Ok(folder) => folder,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        for entry in folder {
+            let path = entry?.path();
+            if number_of(&path).is_some_and(|other| other < number) {
+                fs::remove_file(path)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn place(&self) -> String {
+        self.0.display().to_string()
+    }
+}
+
+fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = File::create(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+/// The number of a file, also of one that was begun and never finished.
+fn number_of(path: &Path) -> Option<u64> {
+    let name = path.file_name()?.to_str()?;
+    let digits = name.strip_suffix(ENDING).or_else(|| name.strip_suffix(".tmp"))?;
+    u64::from_str_radix(digits, 16).ok().filter(|_| digits.len() == 16)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn snapshots_come_and_go_by_number() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = Folder::new(folder.path().join("made/when/needed"));
+        store.forget_before("a-0", 9).expect("there is nothing to forget");
+        for number in 1..=3 {
+            store.put("a-0", number, &[u8::try_from(number).expect("small")]).expect("the folder is ours");
+        }
+        store.put("b-0", 1, b"other").expect("the folder is ours");
+        store.forget_before("a-0", 3).expect("the folder is ours");
+        let got = |shard, number| store.get(shard, number).expect("the folder is ours");
+        assert_eq!((got("a-0", 2), got("a-0", 3), got("b-0", 1)), (None, Some(vec![3]), Some(b"other".to_vec())));
+    }
+
+    #[test]
+    fn half_a_file_of_a_crash_is_never_seen_and_goes_with_the_others() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = Folder::new(folder.path().to_owned());
+        store.put("a-0", 2, b"whole").expect("the folder is ours");
+        let half = folder.path().join("a-0/0000000000000003.tmp");
+        fs::write(&half, b"ha").expect("the folder is ours");
+        fs::write(folder.path().join("a-0/notes.txt"), b"somebody's").expect("the folder is ours");
+        assert_eq!(store.get("a-0", 3).expect("the folder is ours"), None);
+        store.forget_before("a-0", 4).expect("the folder is ours");
+        assert!(!half.exists() && folder.path().join("a-0/notes.txt").exists());
+    }
+
+    #[test]
+    fn what_cannot_be_written_leaves_what_was_there() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = Folder::new(folder.path().to_owned());
+        store.put("a-0", 1, b"old").expect("the folder is ours");
+        // Its place is taken by a folder, so the rename fails.
+        fs::create_dir_all(folder.path().join("a-0/0000000000000002.snapshot/x")).expect("the folder is ours");
+        assert!(store.put("a-0", 2, b"new").is_err());
+        assert_eq!(store.get("a-0", 1).expect("the folder is ours"), Some(b"old".to_vec()));
+        assert!(!folder.path().join("a-0/0000000000000002.tmp").exists());
+    }
+}

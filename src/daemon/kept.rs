@@ -1,0 +1,79 @@
+//! What a shard has among the snapshots, and when the next one is due. The loop takes them (`live::snapshots`).
+
+use std::time::{Duration, Instant};
+
+use crate::daemon::offsets::Snapshots;
+
+/// The snapshots of a shard.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Kept {
+    named: Snapshots,
+    /// Whether no commit that is stored names the newest yet.
+    unsaid: bool,
+    /// What was committed, as the sum of its offsets, and as of the last one that was taken. A commit that only names a
+    /// snapshot is none that the next one would be for.
+    committed: i64,
+    saved: Option<i64>,
+    taken: Instant,
+    bytes: usize,
+}
+
+impl Kept {
+    /// These; the next one is due in its time.
+    pub(super) fn new(named: Snapshots) -> Kept {
+        Kept { named, unsaid: false, committed: 0, saved: None, taken: Instant::now(), bytes: 0 }
+    }
+
+    /// What commits name.
+    pub(super) fn named(&self) -> Snapshots {
+        self.named
+    }
+
+    /// A commit is made, of offsets with this sum.
+    pub(super) fn commit(&mut self, offsets: i64) {
+        self.committed = offsets;
+    }
+
+    /// Whether anything was committed since the last one was taken.
+    pub(super) fn is_changed(&self) -> bool {
+        self.committed != 0 && self.saved != Some(self.committed)
+    }
+
+    /// Whether the next one is due.
+    pub(super) fn is_due(&self, every: Duration) -> bool {
+        self.is_changed() && self.taken.elapsed() >= every
+    }
+
+    /// When the last one was taken.
+    pub(super) fn taken(&self) -> Instant {
+        self.taken
+    }
+
+    /// How large the state was last, in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// One of this size is taken. Gives its number, which grows with time also where the clock (ms) goes back.
+    pub(super) fn take(&mut self, bytes: usize, now_ms: i64) -> u64 {
+        (self.taken, self.saved, self.bytes) = (Instant::now(), Some(self.committed), bytes);
+        let now = u64::try_from(now_ms).unwrap_or(0);
+        self.named.newest.map_or(now, |newest| now.max(newest + 1))
+    }
+
+    /// It is there to stay: from now on commits name it.
+    pub(super) fn stored(&mut self, number: u64) {
+        self.named = self.named.with(number);
+        self.unsaid = true;
+    }
+
+    /// Whether no commit that is stored names the newest yet.
+    pub(super) fn is_unsaid(&self) -> bool {
+        self.unsaid
+    }
+
+    /// A commit is stored. Gives the number before which none is named any more, where that is new.
+    pub(super) fn said(&mut self) -> Option<u64> {
+        if std::mem::take(&mut self.unsaid) { self.named.oldest() } else { None }
+    }
+}
