@@ -9,8 +9,8 @@ use crate::alert::AlertRecord;
 
 /// Takes alerts.
 pub(super) trait Carrier: Send {
-    /// The most alerts that it takes at once.
-    const BATCH_MAX: usize;
+    /// The most alerts that it takes at once; at least one, and always the same.
+    fn batch_max(&self) -> usize;
 
     /// One attempt to hand over these alerts, in this order: all of them, or none where it is an error. A call that is
     /// dropped may or may not have delivered.

@@ -54,7 +54,9 @@ struct Scripted<const BATCH: usize> {
 }
 
 impl<const BATCH: usize> Carrier for Scripted<BATCH> {
-    const BATCH_MAX: usize = BATCH;
+    fn batch_max(&self) -> usize {
+        BATCH
+    }
 
     async fn deliver(&mut self, alerts: &[&AlertRecord]) -> Result<Taken, Trouble> {
         let numbers: Vec<u64> = alerts.iter().map(|alert| number(alert)).collect();
@@ -328,7 +330,9 @@ async fn a_dead_letter_that_cannot_be_kept_stops_the_sink_with_the_alert_unackno
 struct Endless;
 
 impl Carrier for Endless {
-    const BATCH_MAX: usize = 1;
+    fn batch_max(&self) -> usize {
+        1
+    }
 
     async fn deliver(&mut self, _alerts: &[&AlertRecord]) -> Result<Taken, Trouble> {
         std::future::pending().await
