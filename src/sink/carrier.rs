@@ -1,5 +1,5 @@
 //! The outside of a sink that hands alerts on as they are: something that takes them or says why not. A web server, a
-//! file and a topic stand behind it, and the tests put failing ones there.
+//! file, a topic and a database stand behind it, and the tests put failing ones there.
 
 use std::fmt;
 use std::future::Future;

@@ -4,7 +4,7 @@
 //! - an [`AlertInbox`] hands out alert records and is told how far they are delivered;
 //! - `email` mails them, some of them gathered into digests;
 //! - `alert_sink` hands them on as they are, by the loop in `driver`, to a `carrier`: `webhook`, `file`,
-//!   `topic`;
+//!   `topic`, `postgres`;
 //! - what can never be delivered goes to a [`DeadLetter`];
 //! - `filter` which alerts a sink takes, `seen` which it had before, `ledger` how far the inbox may be acknowledged;
 //! - `gate`, `retry` whether and when the receiver is tried again, `stop` when to end, `counters` what happened;
@@ -25,6 +25,7 @@ mod filter;
 mod gate;
 pub mod kafka;
 mod ledger;
+mod postgres;
 mod retry;
 mod seen;
 mod setting_error;
@@ -41,6 +42,7 @@ pub use counters::{SinkCounters, SinkFigures, SinkStatus};
 pub use driver::SinkSummary;
 pub use email::{EmailCounters, EmailFigures, EmailSettings, EmailSink, EmailSinkError, EmailSummary};
 pub use file::FileSettings;
+pub use postgres::PostgresSettings;
 pub use retry::{Backoff, Random};
 pub use setting_error::SettingError;
 pub use topic::TopicSettings;
