@@ -35,6 +35,8 @@ mod trust;
 mod webhook;
 
 #[cfg(test)]
+mod outside;
+#[cfg(test)]
 mod tests;
 
 pub use alert_sink::{AlertSink, SinkError};
