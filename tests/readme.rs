@@ -30,13 +30,14 @@ fn readme_shows_a_configuration_that_is_right() {
     write("hop.rules", written(&readme, "hop.rules"));
     write("mail-password", "secret\n");
     write("webhook-secret", "whsec_dHJpcGxpbmUtdGVzdC1zZWNyZXQtb2YtMzItYnl0ZXM=\n");
+    write("postgres-url", "postgres://tripline:secret@db.example.com:5432/fraud\n");
     // A test must not change the environment that it shares with others.
     let text = block(&readme, "```toml").replace("${env:KAFKA_PASSWORD}", "${file:mail-password}");
     let settings = config::parse(&folder.path().join("tripline.toml"), &text).expect("it is right");
     let broker = settings.kafka.expect("a broker is named");
     assert_eq!(kafka::check_properties(&broker), []);
     assert!(matches!(&settings.sources, Sources::Topics(topics) if topics.len() == 1));
-    assert_eq!(settings.sinks.len(), 4);
+    assert_eq!(settings.sinks.len(), 5);
 }
 
 #[test]

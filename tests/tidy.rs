@@ -37,6 +37,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "engine::WhenFull",
             "sink::EmailSettings",
             "sink::FileSettings",
+            "sink::PostgresSettings",
             "sink::TopicSettings",
             "sink::WebhookSettings",
             "telemetry::check_filter",
@@ -105,6 +106,11 @@ const FENCES: &[Fence] = &[
     Fence { paths: &["toml"], within: Within::Only(&["config"]), why: "only the configuration knows toml" },
     Fence { paths: &["clap"], within: Within::Only(&["cli"]), why: "only the command line knows clap" },
     Fence { paths: &["hyper"], within: Within::Only(&["sink::webhook"]), why: "only the webhook knows hyper" },
+    Fence {
+        paths: &["tokio_postgres"],
+        within: Within::Only(&["sink::postgres"]),
+        why: "only the sink of PostgreSQL knows its client",
+    },
     Fence { paths: &["lettre"], within: Within::Only(&["sink"]), why: "only the mail sink knows lettre" },
     Fence {
         paths: &["std::time::SystemTime", "std::time::Instant", "SystemTime::now", "Instant::now"],

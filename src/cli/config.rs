@@ -17,7 +17,7 @@ pub(super) fn load(path: &Path) -> Option<Settings> {
     };
     let of_sinks = settings.sinks.iter().filter_map(|sink| match &sink.kind {
         SinkKind::Topic(topic) => Some(&topic.kafka),
-        SinkKind::Email(_) | SinkKind::Webhook(_) | SinkKind::File(_) => None,
+        SinkKind::Email(_) | SinkKind::Webhook(_) | SinkKind::File(_) | SinkKind::Postgres(_) => None,
     });
     let mut problems = Vec::new();
     for problem in settings.kafka.iter().chain(of_sinks).flat_map(kafka::check_properties) {

@@ -22,7 +22,7 @@ pub use problem::{ConfigError, Problem};
 use crate::engine::Limits as OpenLimits;
 use crate::program::{Evidence, Severity};
 use crate::secret::Secret;
-use crate::sink::{EmailSettings, FileSettings, TopicSettings, WebhookSettings};
+use crate::sink::{EmailSettings, FileSettings, PostgresSettings, TopicSettings, WebhookSettings};
 
 /// What a configuration file says, checked.
 #[derive(Clone, Debug)]
@@ -267,6 +267,8 @@ pub enum SinkKind {
     File(FileSettings),
     /// Writes them to another topic.
     Topic(TopicSettings),
+    /// Inserts them into a table.
+    Postgres(PostgresSettings),
 }
 
 impl SinkKind {
@@ -277,6 +279,7 @@ impl SinkKind {
             SinkKind::Webhook(settings) => settings.min_severity,
             SinkKind::File(settings) => settings.min_severity,
             SinkKind::Topic(settings) => settings.min_severity,
+            SinkKind::Postgres(settings) => settings.min_severity,
         }
     }
 }
@@ -615,6 +618,47 @@ mod tests {
         }
         let nowhere = SMALLEST.to_owned() + "[sink.copy.kafka]\ntopic = \"y\"\n";
         assert!(problems(&nowhere).contains("name at least one broker"), "{}", problems(&nowhere));
+    }
+
+    #[test]
+    fn a_table_of_alerts_has_a_database_and_a_password_from_outside() {
+        let read = |fields: &str| {
+            let text = format!("{SMALLEST}[sink.db.postgres]\n{fields}");
+            parse(Path::new("src/t.toml"), &text)
+        };
+        let url = "url = \"postgres://t@db.example/fraud\"\n";
+        let all = "table = \"fraud.alerts\"\npassword = \"${env:PATH}\"\ncreate = true\nbatch = 7\ntimeout = \"3s\"\n\
+                   insecure_plaintext = true\nmin_severity = \"high\"";
+        let settings = read(&format!("{url}{all}")).expect("it is right");
+        let path = std::env::var("PATH").expect("there is one");
+        assert!(!format!("{settings:?}").contains(&path), "settings can be printed");
+        let SinkKind::Postgres(postgres) = &settings.sinks[0].kind else { panic!("a table is a table") };
+        assert_eq!((postgres.table.as_str(), postgres.create, postgres.batch), ("fraud.alerts", true, 7));
+        assert_eq!((postgres.timeout, postgres.insecure_plaintext), (Duration::from_secs(3), true));
+        assert_eq!(postgres.password.as_ref().map(Secret::expose), Some(path.as_str()));
+        assert_eq!(settings.sinks[0].kind.min_severity(), Some(Severity::High));
+        let settings = read(&format!("{url}table = \"alerts\"")).expect("it is right");
+        let SinkKind::Postgres(postgres) = &settings.sinks[0].kind else { panic!("a table is a table") };
+        assert_eq!((postgres.create, postgres.batch, postgres.insecure_plaintext), (false, 500, false));
+        for (wrong, said) in [
+            (
+                "url = \"postgres://t:hunter2@db.example/a\"\ntable = \"a\"",
+                "t.toml:8: sink.db.postgres.url: a secret does not",
+            ),
+            ("url = \"t:hunter2@db.example/a\"\ntable = \"a\"", "sink.db.postgres.url: a secret does not"),
+            (&format!("{url}table = \"a\"\npassword = \"hunter2\""), "sink.db.postgres.password: a secret does not"),
+            (&format!("{url}table = \"a b\""), "t.toml:7: sink.db.postgres: table \"a b\" is no name of a table"),
+            (&format!("{url}table = \"a\"\nbatch = 0"), "batch is 0: use 1 to 1000"),
+            (&format!("{url}table = \"a\"\ntimeout = \"1h\""), "timeout is 3600s"),
+            (&format!("{url}table = \"a\"\nca_file = \"nowhere.pem\""), "nowhere.pem does not exist"),
+            (&format!("{url}table = \"a\"\nbatches = 7"), "did you mean `batch`?"),
+            (&format!("{url}tabel = \"a\""), "did you mean `table`?"),
+            (url, "missing field `table`"),
+        ] {
+            let problems = read(wrong).map(|_| ()).expect_err("it is wrong").to_string();
+            assert!(problems.contains(said) && !problems.contains("hunter2"), "{said}: {problems}");
+            assert!(!problems.contains(&path), "the environment is not repeated");
+        }
     }
 
     #[test]

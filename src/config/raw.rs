@@ -98,6 +98,7 @@ pub(super) struct RawSink {
     pub(super) webhook: Option<Spanned<RawWebhook>>,
     pub(super) file: Option<Spanned<RawFileSink>>,
     pub(super) kafka: Option<Spanned<BTreeMap<String, Spanned<toml::Value>>>>,
+    pub(super) postgres: Option<Spanned<RawPostgres>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -121,6 +122,20 @@ pub(super) struct RawWebhook {
     pub(super) ca_file: Option<Spanned<String>>,
     pub(super) timeout: Option<Spanned<String>>,
     pub(super) allow_private: Option<bool>,
+    pub(super) min_severity: Option<Spanned<String>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawPostgres {
+    pub(super) url: Spanned<String>,
+    pub(super) password: Option<Spanned<String>>,
+    pub(super) table: Spanned<String>,
+    pub(super) create: Option<bool>,
+    pub(super) batch: Option<usize>,
+    pub(super) insecure_plaintext: Option<bool>,
+    pub(super) ca_file: Option<Spanned<String>>,
+    pub(super) timeout: Option<Spanned<String>>,
     pub(super) min_severity: Option<Spanned<String>>,
 }
 

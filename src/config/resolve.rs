@@ -511,7 +511,7 @@ impl Checker<'_> {
         }
         let files = settings.sinks.iter().filter_map(|sink| match &sink.kind {
             SinkKind::File(file) => Some(&file.path),
-            SinkKind::Email(_) | SinkKind::Webhook(_) | SinkKind::Topic(_) => None,
+            SinkKind::Email(_) | SinkKind::Webhook(_) | SinkKind::Topic(_) | SinkKind::Postgres(_) => None,
         });
         let mut written: Vec<&PathBuf> = files.collect();
         if let AlertsTo::File(path) = &settings.alerts {

@@ -7,6 +7,10 @@ use jiff::Timestamp;
 
 use crate::secret::Secret;
 
+/// What is said of a secret that stands in the file.
+pub(super) const SECRET_IN_FILE: &str =
+    "a secret does not stand in the configuration: write `${env:NAME}` or `${file:PATH}`";
+
 const UNITS: [(&str, u64); 6] =
     [("ms", 1), ("s", 1_000), ("min", 60_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
 
@@ -66,10 +70,15 @@ pub(super) fn expand(text: &str, folder: &Path) -> Result<Secret, String> {
 
 /// As [`expand`], for what must not stand in the file itself.
 pub(super) fn secret(text: &str, folder: &Path) -> Result<Secret, String> {
-    if reference(text).is_none() {
-        return Err("a secret does not stand in the configuration: write `${env:NAME}` or `${file:PATH}`".to_owned());
+    if !is_reference(text) {
+        return Err(SECRET_IN_FILE.to_owned());
     }
     expand(text, folder)
+}
+
+/// Whether a text stands for one that is kept elsewhere.
+pub(super) fn is_reference(text: &str) -> bool {
+    reference(text).is_some()
 }
 
 fn reference(text: &str) -> Option<&str> {

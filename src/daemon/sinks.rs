@@ -69,6 +69,7 @@ pub(super) fn alert_sink(
         SinkKind::Email(_) => None,
         SinkKind::Webhook(webhook) => Some(AlertSink::webhook(&sink.name, webhook)?),
         SinkKind::File(file) => Some(AlertSink::file(&sink.name, file)?),
+        SinkKind::Postgres(postgres) => Some(AlertSink::postgres(&sink.name, postgres)?),
         SinkKind::Topic(topic) => {
             let client = format!("{}.sink.{}", settings.name, sink.name);
             Some(AlertSink::topic(&sink.name, topic, &client, metrics.clone()))

@@ -9,6 +9,7 @@ use crate::sink::counters::SinkStatus;
 use crate::sink::driver::{Driver, Parts, SinkSummary};
 use crate::sink::file::{AlertFile, FileSettings};
 use crate::sink::filter::Filter;
+use crate::sink::postgres::{Postgres, PostgresSettings};
 use crate::sink::setting_error::{SettingError, joined};
 use crate::sink::topic::{AlertTopic, TopicSettings};
 use crate::sink::webhook::{Webhook, WebhookSettings};
@@ -26,6 +27,7 @@ enum Kind {
     Webhook(Box<Webhook>),
     File(AlertFile),
     Topic(Box<AlertTopic>),
+    Postgres(Box<Postgres>),
 }
 
 /// Why a sink did not start or had to stop.
@@ -74,6 +76,15 @@ impl AlertSink {
         AlertSink::new(filter, Kind::Topic(Box::new(AlertTopic::new(settings, client, metrics))))
     }
 
+    /// A sink that inserts alerts into a table. Checks the settings and reads the certificates; connects to nothing yet.
+    pub fn postgres(name: impl Into<String>, settings: &PostgresSettings) -> Result<AlertSink, SinkError> {
+        let name = name.into();
+        let postgres = Postgres::new(settings);
+        let postgres = postgres.map_err(|errors| SinkError::Settings { sink: name.clone(), errors })?;
+        let filter = Filter { sink: name, min_severity: settings.min_severity };
+        Ok(AlertSink::new(filter, Kind::Postgres(Box::new(postgres))))
+    }
+
     fn new(filter: Filter, carrier: Kind) -> AlertSink {
         // Jitter must differ between processes; nothing else depends on it.
         let seed = std::hash::RandomState::new().hash_one(&filter.sink);
@@ -100,6 +111,7 @@ impl AlertSink {
             Kind::Webhook(webhook) => webhook.probe().await,
             Kind::File(file) => file.probe(),
             Kind::Topic(topic) => topic.probe().await,
+            Kind::Postgres(postgres) => postgres.probe().await,
         }
     }
 
@@ -115,6 +127,7 @@ impl AlertSink {
             Kind::Webhook(webhook) => Driver::new(self.parts, *webhook, inbox, dead_letter, shutdown).run().await,
             Kind::File(file) => Driver::new(self.parts, file, inbox, dead_letter, shutdown).run().await,
             Kind::Topic(topic) => Driver::new(self.parts, *topic, inbox, dead_letter, shutdown).run().await,
+            Kind::Postgres(postgres) => Driver::new(self.parts, *postgres, inbox, dead_letter, shutdown).run().await,
         }
     }
 }

@@ -1,5 +1,5 @@
 //! The outside of a sink that hands alerts on as they are: something that takes them or says why not. A web server, a
-//! file and a topic stand behind it, and the tests put failing ones there.
+//! file, a topic and a database stand behind it, and the tests put failing ones there.
 
 use std::fmt;
 use std::future::Future;
@@ -9,8 +9,8 @@ use crate::alert::AlertRecord;
 
 /// Takes alerts.
 pub(super) trait Carrier: Send {
-    /// The most alerts that it takes at once.
-    const BATCH_MAX: usize;
+    /// The most alerts that it takes at once; at least one, and always the same.
+    fn batch_max(&self) -> usize;
 
     /// One attempt to hand over these alerts, in this order: all of them, or none where it is an error. A call that is
     /// dropped may or may not have delivered.

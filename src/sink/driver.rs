@@ -115,7 +115,7 @@ impl<C: Carrier, I: AlertInbox, D: DeadLetter<DeadAlert>> Driver<C, I, D> {
     /// Waits for whatever comes first: a stop, the next thing to do, or alerts.
     async fn wait(&mut self) {
         let wake = self.next_wake();
-        let reading = !self.ended && self.gate.is_open() && self.waiting.len() < Self::waiting_max();
+        let reading = !self.ended && self.gate.is_open() && self.waiting.len() < self.waiting_max();
         let delivery = tokio::select! {
             biased;
             () = self.stop.asked() => return,
@@ -123,14 +123,14 @@ impl<C: Carrier, I: AlertInbox, D: DeadLetter<DeadAlert>> Driver<C, I, D> {
             delivery = self.inbox.next(), if reading => delivery,
         };
         self.received(delivery);
-        if C::BATCH_MAX > 1 {
+        if self.carrier.batch_max() > 1 {
             self.read_what_is_there().await;
         }
     }
 
     /// More of what can be had without waiting, so that many alerts cost one write.
     async fn read_what_is_there(&mut self) {
-        while !self.ended && self.waiting.len() < Self::waiting_max() {
+        while !self.ended && self.waiting.len() < self.waiting_max() {
             let delivery = tokio::select! {
                 biased;
                 delivery = self.inbox.next() => delivery,
@@ -140,8 +140,8 @@ impl<C: Carrier, I: AlertInbox, D: DeadLetter<DeadAlert>> Driver<C, I, D> {
         }
     }
 
-    fn waiting_max() -> usize {
-        C::BATCH_MAX.max(WAITING_MAX)
+    fn waiting_max(&self) -> usize {
+        self.carrier.batch_max().max(WAITING_MAX)
     }
 
     fn next_wake(&self) -> Option<Instant> {
@@ -177,7 +177,8 @@ impl<C: Carrier, I: AlertInbox, D: DeadLetter<DeadAlert>> Driver<C, I, D> {
         while self.gate.is_open() && !self.stop.is_over() {
             let now = Instant::now();
             let due = |(index, waiting): (usize, &Waiting)| (waiting.due <= now).then_some(index);
-            let batch: Vec<usize> = self.waiting.iter().enumerate().filter_map(due).take(C::BATCH_MAX).collect();
+            let batch_max = self.carrier.batch_max();
+            let batch: Vec<usize> = self.waiting.iter().enumerate().filter_map(due).take(batch_max).collect();
             if batch.is_empty() {
                 break;
             }

@@ -4,10 +4,11 @@
 //! - an [`AlertInbox`] hands out alert records and is told how far they are delivered;
 //! - `email` mails them, some of them gathered into digests;
 //! - `alert_sink` hands them on as they are, by the loop in `driver`, to a `carrier`: `webhook`, `file`,
-//!   `topic`;
+//!   `topic`, `postgres`;
 //! - what can never be delivered goes to a [`DeadLetter`];
 //! - `filter` which alerts a sink takes, `seen` which it had before, `ledger` how far the inbox may be acknowledged;
 //! - `gate`, `retry` whether and when the receiver is tried again, `stop` when to end, `counters` what happened;
+//! - `dial`, `trust` a connection to a server, and who vouches for it;
 //! - `kafka` writes alerts and dead letters, and is the inbox over the alerts topic.
 //!
 //! A sink acknowledges nothing that is not delivered or dead-lettered, so a crash repeats alerts and loses none.
@@ -16,6 +17,7 @@
 mod alert_sink;
 mod carrier;
 mod counters;
+mod dial;
 mod driver;
 mod email;
 mod file;
@@ -23,13 +25,17 @@ mod filter;
 mod gate;
 pub mod kafka;
 mod ledger;
+mod postgres;
 mod retry;
 mod seen;
 mod setting_error;
 mod stop;
 mod topic;
+mod trust;
 mod webhook;
 
+#[cfg(test)]
+mod outside;
 #[cfg(test)]
 mod tests;
 
@@ -38,6 +44,7 @@ pub use counters::{SinkCounters, SinkFigures, SinkStatus};
 pub use driver::SinkSummary;
 pub use email::{EmailCounters, EmailFigures, EmailSettings, EmailSink, EmailSinkError, EmailSummary};
 pub use file::FileSettings;
+pub use postgres::PostgresSettings;
 pub use retry::{Backoff, Random};
 pub use setting_error::SettingError;
 pub use topic::TopicSettings;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::json;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::alert::AlertRecord;
@@ -15,7 +15,8 @@ use crate::sink::carrier::{Carrier, Refused, Setback, Taken, Trouble};
 use crate::sink::counters::SinkStatus;
 use crate::sink::driver::{Driver, Parts, SinkSummary};
 use crate::sink::filter::Filter;
-use crate::sink::{AlertInbox, Backoff, DeadAlert, DeadLetter, Delivery, InboxPosition, Random, SinkError};
+use crate::sink::outside::{Channel, Dead, Feed, Witness};
+use crate::sink::{Backoff, DeadAlert, InboxPosition, Random, SinkError};
 
 const SECOND: Duration = Duration::from_secs(1);
 const DAY: Duration = Duration::from_hours(24);
@@ -54,7 +55,9 @@ struct Scripted<const BATCH: usize> {
 }
 
 impl<const BATCH: usize> Carrier for Scripted<BATCH> {
-    const BATCH_MAX: usize = BATCH;
+    fn batch_max(&self) -> usize {
+        BATCH
+    }
 
     async fn deliver(&mut self, alerts: &[&AlertRecord]) -> Result<Taken, Trouble> {
         let numbers: Vec<u64> = alerts.iter().map(|alert| number(alert)).collect();
@@ -71,33 +74,15 @@ impl<const BATCH: usize> Carrier for Scripted<BATCH> {
     }
 }
 
-struct Channel {
-    world: World,
-    records: mpsc::UnboundedReceiver<Delivery>,
-}
+impl Witness for Seen {
+    type Letter = DeadAlert;
 
-impl AlertInbox for Channel {
-    async fn next(&mut self) -> Option<Delivery> {
-        self.records.recv().await
+    fn acknowledged(&mut self, up_to: InboxPosition) {
+        self.acknowledged = Some(up_to.offset);
     }
 
-    async fn acknowledge(&mut self, up_to: InboxPosition) {
-        self.world.lock().expect("no panic").acknowledged = Some(up_to.offset);
-    }
-}
-
-struct Dead {
-    world: World,
-    broken: bool,
-}
-
-impl DeadLetter<DeadAlert> for Dead {
-    async fn keep(&mut self, letter: DeadAlert) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-        if self.broken {
-            return Err("disk full".into());
-        }
-        self.world.lock().expect("no panic").dead.push((number(&letter.alert), letter.reason));
-        Ok(())
+    fn buried(&mut self, letter: DeadAlert) {
+        self.dead.push((number(&letter.alert), letter.reason));
     }
 }
 
@@ -105,10 +90,9 @@ impl DeadLetter<DeadAlert> for Dead {
 struct Bench {
     world: World,
     status: Arc<SinkStatus>,
-    send: mpsc::UnboundedSender<Delivery>,
+    feed: Feed,
     stop: watch::Sender<bool>,
     run: tokio::task::JoinHandle<Result<SinkSummary, SinkError>>,
-    next: u64,
 }
 
 impl Bench {
@@ -122,7 +106,7 @@ impl Bench {
         broken: bool,
     ) -> Bench {
         let (world, status) = (World::default(), Arc::<SinkStatus>::default());
-        let (send, records) = mpsc::unbounded_channel();
+        let (feed, inbox) = Channel::new(&world);
         let (stop, shutdown) = watch::channel(false);
         let parts = Parts {
             filter: Filter { sink: "desk".to_owned(), min_severity: Some(Severity::Medium) },
@@ -131,16 +115,13 @@ impl Bench {
             random: Random::new(1),
         };
         let carrier = Scripted::<BATCH> { world: Arc::clone(&world), verdict: Box::new(verdict), attempt: 0 };
-        let inbox = Channel { world: Arc::clone(&world), records };
         let dead = Dead { world: Arc::clone(&world), broken };
         let run = tokio::spawn(Driver::new(parts, carrier, inbox, dead, shutdown).run());
-        Bench { world, status, send, stop, run, next: 0 }
+        Bench { world, status, feed, stop, run }
     }
 
     fn give(&mut self, record: AlertRecord) {
-        let position = InboxPosition { partition: 0, offset: self.next };
-        self.next += 1;
-        self.send.send(Delivery { record, position }).expect("the sink runs");
+        self.feed.give(record);
     }
 
     fn acknowledged(&self) -> Option<u64> {
@@ -153,7 +134,7 @@ impl Bench {
 
     /// Ends the inbox and waits until all is dealt with.
     async fn finish(self) -> (Seen, SinkSummary) {
-        drop(self.send);
+        drop(self.feed);
         let summary = self.run.await.expect("no panic").expect("no error");
         drop(self.stop);
         let seen = std::mem::take(&mut *self.world.lock().expect("no panic"));
@@ -328,7 +309,9 @@ async fn a_dead_letter_that_cannot_be_kept_stops_the_sink_with_the_alert_unackno
 struct Endless;
 
 impl Carrier for Endless {
-    const BATCH_MAX: usize = 1;
+    fn batch_max(&self) -> usize {
+        1
+    }
 
     async fn deliver(&mut self, _alerts: &[&AlertRecord]) -> Result<Taken, Trouble> {
         std::future::pending().await
@@ -338,7 +321,7 @@ impl Carrier for Endless {
 #[tokio::test(start_paused = true)]
 async fn a_stop_waits_three_seconds_and_leaves_the_rest_unacknowledged() {
     let world = World::default();
-    let (send, records) = mpsc::unbounded_channel();
+    let (mut feed, inbox) = Channel::new(&world);
     let (stop, shutdown) = watch::channel(false);
     let parts = Parts {
         filter: Filter { sink: "desk".to_owned(), min_severity: None },
@@ -346,11 +329,9 @@ async fn a_stop_waits_three_seconds_and_leaves_the_rest_unacknowledged() {
         backoff: Backoff::default(),
         random: Random::new(1),
     };
-    let inbox = Channel { world: Arc::clone(&world), records };
     let dead = Dead { world: Arc::clone(&world), broken: false };
     let run = tokio::spawn(Driver::new(parts, Endless, inbox, dead, shutdown).run());
-    let position = InboxPosition { partition: 0, offset: 0 };
-    send.send(Delivery { record: record(1), position }).expect("it runs");
+    feed.give(record(1));
     tokio::time::sleep(SECOND).await;
     let began = Instant::now();
     stop.send(true).expect("it runs");

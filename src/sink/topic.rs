@@ -133,7 +133,9 @@ impl Record {
 
 impl Carrier for AlertTopic {
     /// One wait for the broker for so many records.
-    const BATCH_MAX: usize = 1_000;
+    fn batch_max(&self) -> usize {
+        1_000
+    }
 
     async fn deliver(&mut self, alerts: &[&AlertRecord]) -> Result<Taken, Trouble> {
         let records: Vec<Record> = alerts.iter().map(|alert| Record::new(alert)).collect();

@@ -1,4 +1,4 @@
-//! Sinks behind the alerts topic: a web server, a file and a topic get every alert, over a crash too.
+//! Sinks behind the alerts topic: a web server, a file, a topic and a table get every alert, over a crash too.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::broker::{Broker, GUARD};
 use super::daemon::{Daemon, command, folder};
 use crate::sink::http_server::{HttpServer, Reply};
+use crate::sink::postgres_server::{PASSWORD, PostgresServer};
 
 const RULES: &str = "
 event ping  user_id text
@@ -180,4 +181,76 @@ fn a_sink_that_waits_for_a_person_is_seen_and_holds_up_no_other() {
     }
     let group = format!("{name}.sink.soc");
     assert_eq!(broker.committed(&group, &format!("{name}-alerts"), 0), None, "nothing is acknowledged");
+}
+
+/// Row 32 of the fault matrix, behind the topic: daemon and database are killed, and each alert is a row once.
+#[test]
+#[ignore = "needs a broker: scripts/broker start"]
+fn row_32_a_table_has_each_alert_once_over_crashes_of_daemon_and_database() {
+    let Some(server) = PostgresServer::start() else { return };
+    let broker = Broker::new();
+    let name = Broker::unique("table");
+    let topic = format!("{name}-events");
+    broker.create(&topic, 2);
+    let config = format!(
+        r#"
+name = "{name}"
+rules = ["test.rules"]
+[kafka]
+brokers = "{}"
+[[source]]
+topic = "{topic}"
+key = "user_id"
+lateness = "0s"
+[alerts]
+topic = "{name}-alerts"
+[sink.db.postgres]
+url = "{}"
+password = "${{file:password}}"
+table = "alerts"
+create = true
+batch = 3
+"#,
+        broker.address(),
+        server.url("127.0.0.1", "postgres"),
+    );
+    let folder = folder(RULES, &config);
+    std::fs::write(folder.path().join("password"), PASSWORD).expect("it is written");
+    // Waits until the broker knows the topic.
+    broker.reader(&topic);
+    let check = command(folder.path()).arg("--check").output().expect("it runs");
+    let found = String::from_utf8_lossy(&check.stdout).into_owned();
+    assert_eq!(check.status.code(), Some(0), "{found}");
+    assert!(found.contains("sink db: postgres://127.0.0.1") && found.contains("does not exist yet"), "{found}");
+    assert_eq!(server.sql("select count(*) from pg_tables where tablename = 'alerts'"), "0", "a check makes nothing");
+    let pings = |from: u64, to: u64| {
+        let ping = |n: u64| format!(r#"{{"type":"ping","ts":{},"user_id":"u{n}","id":"e{n}"}}"#, 1_000 + n);
+        let lines: Vec<String> = (from..to).map(ping).collect();
+        broker.write_lines(&topic, &lines.iter().map(String::as_str).collect::<Vec<_>>());
+    };
+    let rows = || server.sql("select count(distinct key) || ' of ' || count(*) from alerts");
+
+    let mut daemon = Daemon::start(folder.path());
+    daemon.ready();
+    pings(0, 20);
+    wait("not all is there", &daemon, || {
+        server.sql("select to_regclass('alerts')") == "alerts" && rows() == "20 of 20"
+    });
+    daemon.kill();
+    let first_log = daemon.log();
+    pings(20, 40);
+    let mut daemon = Daemon::start(folder.path());
+    daemon.ready();
+    wait("not all is there", &daemon, || rows() == "40 of 40");
+    server.stop("immediate");
+    pings(40, 60);
+    daemon.logged("alerts wait");
+    server.start_again();
+    wait("not all is there", &daemon, || rows() == "60 of 60");
+    let metrics = daemon.get("/metrics");
+    assert!(metrics.contains("tripline_sink_held{sink=\"db\"} 0"), "{metrics}");
+    let (status, _) = daemon.terminate();
+    assert!(status.success(), "{}", daemon.log());
+    let log = first_log + &daemon.log();
+    assert!(!log.contains(PASSWORD), "{log}");
 }

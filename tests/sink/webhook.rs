@@ -1,21 +1,17 @@
 //! Webhooks in real HTTP conversations over TLS: every kind of answer, signatures, hangs, redirects, and what is said
 //! about it and what is not.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
-use tokio::sync::watch;
 use tripline::alert::AlertRecord;
 use tripline::secret::Secret;
-use tripline::sink::{AlertSink, Backoff, DeadAlert, SinkFigures, SinkSummary, WebhookSettings};
+use tripline::sink::{AlertSink, DeadAlert, SinkFigures, SinkSummary, WebhookSettings};
 
 use super::http_server::{HttpServer, Reply, Request};
-use super::outside::{Inbox, Letters, Outside, World, record};
+use super::outside::{Outside, Running, deliver, record};
 
-/// A sink that hangs fails its test instead of stopping all.
-const GUARD: Duration = Duration::from_secs(30);
 const KEY: &[u8] = b"tripline-test-secret-of-32-bytes";
 const SECRET: &str = "whsec_dHJpcGxpbmUtdGVzdC1zZWNyZXQtb2YtMzItYnl0ZXM=";
 const OTHER_SECRET: &str = "whsec_dHJpcGxpbmUtdGVzdC1zZWNyZXQtb2YtMzItYnl0ZXo=";
@@ -43,40 +39,21 @@ impl Bench {
     }
 
     fn sink(&self) -> AlertSink {
-        let quick =
-            Backoff { first: Duration::from_millis(1), ceiling: Duration::from_millis(20), ..Backoff::default() };
-        AlertSink::webhook("soc", &self.settings).expect("settings are right").with_retries(quick, 1)
+        AlertSink::webhook("soc", &self.settings).expect("settings are right")
     }
 
     /// Runs a sink until all the records are dealt with.
     async fn deliver(&self, records: Vec<AlertRecord>) -> (Outside<DeadAlert>, SinkSummary) {
-        let world = World::<DeadAlert>::default();
-        let (stop, shutdown) = watch::channel(false);
-        let run = self.sink().run(Inbox::new(&world, records, true), Letters(Arc::clone(&world)), shutdown);
-        let summary = tokio::time::timeout(GUARD, run).await.expect("the sink ends").expect("no error");
-        drop(stop);
-        let outside = std::mem::take(&mut *world.lock().expect("no panic"));
-        (outside, summary)
+        deliver(self.sink(), records).await
     }
 
     /// Runs a sink with one alert until its figures are like that, then stops it. Tells why it held, if it did.
     async fn until(&self, enough: impl Fn(&SinkFigures) -> bool) -> (Outside<DeadAlert>, SinkSummary, Option<String>) {
-        let world = World::<DeadAlert>::default();
-        let (stop, shutdown) = watch::channel(false);
-        let sink = self.sink();
-        let status = sink.status();
-        let run = sink.run(Inbox::new(&world, vec![record(1)], false), Letters(Arc::clone(&world)), shutdown);
-        let run = tokio::spawn(run);
-        let reached = async {
-            while !enough(&status.counters.figures()) {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        };
-        tokio::time::timeout(GUARD, reached).await.expect("it comes to that");
-        let held = status.held();
-        stop.send(true).expect("the sink runs");
-        let summary = tokio::time::timeout(GUARD, run).await.expect("it stops").expect("no panic").expect("no error");
-        let outside = std::mem::take(&mut *world.lock().expect("no panic"));
+        let mut running = Running::start(self.sink());
+        running.give([record(1)]);
+        running.until(enough).await;
+        let held = running.held();
+        let (outside, summary) = running.stop().await;
         (outside, summary, held)
     }
 }

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use toml::Spanned;
 
-use crate::config::raw::{OneOrMany, RawEmail, RawFileSink, RawSink, RawWebhook};
+use crate::config::raw::{OneOrMany, RawEmail, RawFileSink, RawPostgres, RawSink, RawWebhook};
 use crate::config::resolve::Checker;
 use crate::config::{KafkaSettings, SinkKind, SinkSettings, values};
 use crate::program::Severity;
 use crate::secret::Secret;
-use crate::sink::{EmailSettings, FileSettings, TopicSettings, WebhookSettings};
+use crate::sink::{EmailSettings, FileSettings, PostgresSettings, TopicSettings, WebhookSettings};
 
 /// Fields of `[sink.NAME.kafka]` that are ours; every other one is a librdkafka property.
 const TOPIC_FIELDS: [&str; 3] = ["topic", "brokers", "min_severity"];
@@ -28,16 +28,17 @@ impl Checker<'_> {
         let mut sinks = Vec::new();
         for (name, sink) in raw {
             let at = sink.span().start;
-            let RawSink { email, webhook, file, kafka } = sink.into_inner();
+            let RawSink { email, webhook, file, kafka, postgres } = sink.into_inner();
             let mut kinds = Vec::new();
             kinds.extend(email.map(|raw| SinkKind::Email(self.email(&name, raw))));
             kinds.extend(webhook.map(|raw| SinkKind::Webhook(self.webhook(&name, raw))));
             kinds.extend(file.map(|raw| SinkKind::File(self.file_sink(&name, raw))));
             kinds.extend(kafka.map(|raw| SinkKind::Topic(self.topic_sink(&name, raw, daemon))));
+            kinds.extend(postgres.map(|raw| SinkKind::Postgres(self.postgres(&name, raw))));
             match (kinds.pop(), kinds.is_empty()) {
                 (Some(kind), true) => sinks.push(SinkSettings { name, kind }),
                 _ => {
-                    let message = "say the one thing that it does: [sink.NAME.email], webhook, file or kafka";
+                    let message = "say the one thing that it does: [sink.NAME.email], webhook, file, kafka or postgres";
                     self.at(at, &format!("sink.{name}"), message);
                 }
             }
@@ -143,6 +144,35 @@ impl Checker<'_> {
         settings
     }
 
+    fn postgres(&mut self, name: &str, raw: Spanned<RawPostgres>) -> PostgresSettings {
+        let at = raw.span().start;
+        let field = |field: &str| format!("sink.{name}.postgres.{field}");
+        let raw = raw.into_inner();
+        let url = self.expanded(&field("url"), &raw.url);
+        if !values::is_reference(raw.url.get_ref()) && PostgresSettings::url_holds_password(&url) {
+            self.problem(&raw.url, &field("url"), values::SECRET_IN_FILE);
+        }
+        let mut settings = PostgresSettings::new(url, raw.table.into_inner());
+        settings.password = raw.password.as_ref().map(|password| self.secret(&field("password"), password));
+        settings.create = raw.create.unwrap_or(settings.create);
+        settings.batch = raw.batch.unwrap_or(settings.batch);
+        settings.insecure_plaintext = raw.insecure_plaintext.unwrap_or(false);
+        settings.ca_file = raw.ca_file.as_ref().map(|file| self.existing(file, &field("ca_file")));
+        settings.timeout = self.duration(&field("timeout"), raw.timeout.as_ref(), settings.timeout);
+        settings.min_severity = raw.min_severity.as_ref().and_then(|text| self.severity(&field("min_severity"), text));
+        for error in settings.validate().err().unwrap_or_default() {
+            self.at(at, &format!("sink.{name}.postgres"), error.to_string());
+        }
+        settings
+    }
+
+    fn secret(&mut self, field: &str, given: &Spanned<String>) -> Secret {
+        values::secret(given.get_ref(), &self.folder).unwrap_or_else(|message| {
+            self.problem(given, field, message);
+            Secret::new("-")
+        })
+    }
+
     fn secrets(&mut self, field: &str, given: Spanned<OneOrMany>) -> Vec<Secret> {
         let at = given.span().start;
         let mut secrets = Vec::new();
@@ -178,12 +208,7 @@ impl Checker<'_> {
         settings.insecure_plaintext = raw.insecure_plaintext.unwrap_or(false);
         settings.ca_file = raw.ca_file.as_ref().map(|file| self.existing(file, &field("ca_file")));
         settings.user = raw.user.as_ref().map(|user| self.expanded(&field("user"), user));
-        settings.password = raw.password.as_ref().map(|text| {
-            values::secret(text.get_ref(), &self.folder).unwrap_or_else(|message| {
-                self.problem(text, &field("password"), message);
-                Secret::new("-")
-            })
-        });
+        settings.password = raw.password.as_ref().map(|password| self.secret(&field("password"), password));
         settings.timeout = self.duration(&field("timeout"), raw.timeout.as_ref(), settings.timeout);
         settings.digest_after = raw.digest_after.unwrap_or(settings.digest_after);
         settings.max_per_hour = raw.max_per_hour.unwrap_or(settings.max_per_hour);

@@ -9,7 +9,7 @@ use lettre::Address;
 use mail_parser::{MessageParser, MimeHeaders};
 use proptest::prelude::*;
 use serde_json::json;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::alert::AlertRecord;
@@ -18,7 +18,8 @@ use crate::sink::email::mail::{Composer, Mail};
 use crate::sink::email::mailer::{Mailer, Refusal, SendError};
 use crate::sink::email::settings::EmailSettings;
 use crate::sink::email::sink::{EmailSinkError, EmailSummary, Parts, Runner};
-use crate::sink::{AlertInbox, Backoff, DeadLetter, DeadMail, Delivery, InboxPosition, Random};
+use crate::sink::outside::{Channel, Dead, Feed, Witness};
+use crate::sink::{Backoff, DeadMail, InboxPosition, Random};
 
 fn record(n: u64, rule: &str) -> AlertRecord {
     serde_json::from_value(json!({
@@ -66,43 +67,24 @@ impl Mailer for Scripted {
     }
 }
 
-struct Channel {
-    world: World,
-    records: mpsc::UnboundedReceiver<Delivery>,
-}
+impl Witness for Seen {
+    type Letter = DeadMail;
 
-impl AlertInbox for Channel {
-    async fn next(&mut self) -> Option<Delivery> {
-        self.records.recv().await
+    fn acknowledged(&mut self, up_to: InboxPosition) {
+        self.acknowledged.push(up_to);
     }
 
-    async fn acknowledge(&mut self, up_to: InboxPosition) {
-        self.world.lock().expect("no panic").acknowledged.push(up_to);
-    }
-}
-
-struct Dead {
-    world: World,
-    broken: bool,
-}
-
-impl DeadLetter for Dead {
-    async fn keep(&mut self, letter: DeadMail) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-        if self.broken {
-            return Err("disk full".into());
-        }
-        self.world.lock().expect("no panic").dead.push(letter);
-        Ok(())
+    fn buried(&mut self, letter: DeadMail) {
+        self.dead.push(letter);
     }
 }
 
 /// A sink under test.
 struct Bench {
     world: World,
-    send: mpsc::UnboundedSender<Delivery>,
+    feed: Feed,
     stop: watch::Sender<bool>,
     run: tokio::task::JoinHandle<Result<EmailSummary, EmailSinkError>>,
-    next: u64,
 }
 
 impl Bench {
@@ -119,7 +101,7 @@ impl Bench {
         broken: bool,
     ) -> Bench {
         let world = World::default();
-        let (send, records) = mpsc::unbounded_channel();
+        let (feed, inbox) = Channel::new(&world);
         let (stop, shutdown) = watch::channel(false);
         let mut settings = EmailSettings::new("smtps://mail.example.com", "t@example.com", recipients());
         change(&mut settings);
@@ -132,16 +114,13 @@ impl Bench {
             random: Random::new(1),
         };
         let mailer = Scripted { world: Arc::clone(&world), verdict: Box::new(verdict), attempt: 0 };
-        let inbox = Channel { world: Arc::clone(&world), records };
         let dead = Dead { world: Arc::clone(&world), broken };
         let run = tokio::spawn(Runner::new(parts, mailer, inbox, dead, shutdown).run());
-        Bench { world, send, stop, run, next: 0 }
+        Bench { world, feed, stop, run }
     }
 
     fn give(&mut self, record: AlertRecord) {
-        let position = InboxPosition { partition: 0, offset: self.next };
-        self.next += 1;
-        self.send.send(Delivery { record, position }).expect("the sink runs");
+        self.feed.give(record);
     }
 
     fn storm(&mut self, rule: &str, ids: std::ops::Range<u64>) {
@@ -159,7 +138,7 @@ impl Bench {
 
     /// Ends the inbox and waits until all is delivered.
     async fn finish(self) -> (World, EmailSummary) {
-        drop(self.send);
+        drop(self.feed);
         let summary = self.run.await.expect("no panic").expect("no error");
         drop(self.stop);
         (self.world, summary)
@@ -413,7 +392,7 @@ impl Mailer for Tarpit {
 #[tokio::test(start_paused = true)]
 async fn a_stop_waits_three_seconds_for_the_mail_in_flight() {
     let world = World::default();
-    let (send, records) = mpsc::unbounded_channel();
+    let (mut feed, inbox) = Channel::new(&world);
     let (stop, shutdown) = watch::channel(false);
     let settings = EmailSettings::new("smtps://mail.example.com", "t@example.com", recipients());
     let parts = Parts {
@@ -424,11 +403,9 @@ async fn a_stop_waits_three_seconds_for_the_mail_in_flight() {
         backoff: Backoff::default(),
         random: Random::new(1),
     };
-    let inbox = Channel { world: Arc::clone(&world), records };
     let dead = Dead { world: Arc::clone(&world), broken: false };
     let run = tokio::spawn(Runner::new(parts, Tarpit, inbox, dead, shutdown).run());
-    let position = InboxPosition { partition: 0, offset: 0 };
-    send.send(Delivery { record: record(1, "r"), position }).expect("the sink runs");
+    feed.give(record(1, "r"));
     tokio::time::sleep(SECOND).await;
     let asked = Instant::now();
     stop.send(true).expect("the sink runs");
@@ -443,7 +420,7 @@ async fn a_partition_that_is_read_again_in_a_storm_counts_nothing_twice() {
     let mut bench = Bench::start(|_| (), |_, _| Ok(Vec::new()));
     bench.storm("r", 0..50);
     tokio::time::sleep(SECOND).await;
-    bench.next = 3;
+    bench.feed.next = 3;
     bench.storm("r", 3..60);
     tokio::time::sleep(SECOND).await;
     let (world, summary) = bench.finish().await;

@@ -46,7 +46,9 @@ impl AlertFile {
 
 impl Carrier for AlertFile {
     /// One sync for so many lines.
-    const BATCH_MAX: usize = 1_000;
+    fn batch_max(&self) -> usize {
+        1_000
+    }
 
     async fn deliver(&mut self, alerts: &[&AlertRecord]) -> Result<Taken, Trouble> {
         let entry = |alert: &&AlertRecord| Entry { id: alert.alert_id.clone(), line: alert.to_json() };

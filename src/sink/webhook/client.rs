@@ -21,6 +21,8 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls;
 use tokio_rustls::rustls::pki_types::ServerName;
 
+use crate::sink::dial::{DialError, dial};
+use crate::sink::trust;
 use crate::sink::webhook::address::is_public;
 use crate::sink::webhook::settings::Endpoint;
 
@@ -37,15 +39,12 @@ const HEAD_BYTES_MAX: usize = 64 << 10;
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ClientError {
-    /// The host has no address, or cannot be asked for.
-    #[error("the host cannot be looked up: {0}")]
-    Lookup(io::Error),
+    /// The host cannot be looked up, or no address takes a connection.
+    #[error(transparent)]
+    Dial(#[from] DialError),
     /// All addresses of the host are of the inside of a network.
     #[error("the host leads to {0}, which is not of the public Internet; allow_private = true would allow it")]
     Private(IpAddr),
-    /// No address takes a connection.
-    #[error("no connection to {0}: {1}")]
-    Connect(SocketAddr, io::Error),
     /// The server is not the one that it should be, or speaks no TLS that is safe.
     #[error("the server cannot be trusted: {0}")]
     Untrusted(rustls::Error),
@@ -144,27 +143,17 @@ impl<R: Resolve> Client<R> {
     /// Connects to an address that was judged, the first that takes us.
     async fn connect(&mut self) -> Result<Connection, ClientError> {
         let Endpoint { host, port, .. } = &self.endpoint;
-        let addresses = self.resolver.resolve(host, *port).await.map_err(ClientError::Lookup)?;
+        let addresses = self.resolver.resolve(host, *port).await.map_err(DialError::Lookup)?;
         let allowed = |address: &&SocketAddr| self.allow_private || is_public(address.ip());
-        let mut failed = match addresses.first() {
-            None => ClientError::Lookup(io::Error::new(io::ErrorKind::NotFound, "it has no address")),
-            Some(address) => ClientError::Private(address.ip()),
-        };
         let usable: Vec<SocketAddr> = addresses.iter().filter(allowed).copied().collect();
-        // An address that swallows everything must not use up the time of the others.
-        let each = self.timeout / u32::try_from(usable.len().max(1)).unwrap_or(u32::MAX);
-        for address in usable {
-            match timeout_at(Instant::now() + each, TcpStream::connect(address)).await {
-                Ok(Ok(stream)) => return self.open(stream).await.map_err(|error| trouble(error, address)),
-                Ok(Err(error)) => failed = ClientError::Connect(address, error),
-                Err(_) => failed = ClientError::Connect(address, io::ErrorKind::TimedOut.into()),
-            }
+        if let (Some(inside), true) = (addresses.first(), usable.is_empty()) {
+            return Err(ClientError::Private(inside.ip()));
         }
-        Err(failed)
+        let (address, stream) = dial(&usable, self.timeout).await?;
+        self.open(stream).await.map_err(|error| trouble(error, address))
     }
 
     async fn open(&mut self, stream: TcpStream) -> Result<Connection, OpenError> {
-        stream.set_nodelay(true)?;
         match &self.tls {
             None => Connection::new(stream).await,
             Some(tls) => {
@@ -184,18 +173,12 @@ enum OpenError {
     Http(#[from] hyper::Error),
 }
 
-/// rustls' verdict comes inside an I/O error.
 fn trouble(error: OpenError, address: SocketAddr) -> ClientError {
     match error {
         OpenError::Http(error) => ClientError::Http(error),
-        OpenError::Io(error) => match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-            Some(
-                verdict @ (rustls::Error::InvalidCertificate(_)
-                | rustls::Error::NoCertificatesPresented
-                | rustls::Error::PeerIncompatible(_)
-                | rustls::Error::AlertReceived(_)),
-            ) => ClientError::Untrusted(verdict.clone()),
-            _ => ClientError::Connect(address, error),
+        OpenError::Io(error) => match trust::verdict(&error) {
+            Some(verdict) => ClientError::Untrusted(verdict),
+            None => DialError::Connect(address, error).into(),
         },
     }
 }

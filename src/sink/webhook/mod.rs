@@ -2,8 +2,7 @@
 //!
 //! - `settings` where it goes and with what, checked at once;
 //! - `post`     the request: body, headers, `sign` the signature, and what an answer means;
-//! - `client`   hands it over on one connection at a time: `address` says which addresses it may go to;
-//! - `trust`    the authorities that vouch for the server.
+//! - `client`   hands it over on one connection at a time: `address` says which addresses it may go to.
 //!
 //! Redirects, proxies of the environment and cookies do not exist here, and no answer is read beyond its head but to
 //! keep the connection.
@@ -13,7 +12,6 @@ mod client;
 mod post;
 mod settings;
 mod sign;
-mod trust;
 
 #[cfg(test)]
 mod tests;

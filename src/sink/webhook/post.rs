@@ -11,10 +11,10 @@ use crate::alert::AlertRecord;
 use crate::sink::carrier::{Carrier, Refused, Setback, Taken, Trouble};
 use crate::sink::seen::fingerprint;
 use crate::sink::setting_error::SettingError;
+use crate::sink::trust;
 use crate::sink::webhook::client::{Client, ClientError, Resolve, System};
 use crate::sink::webhook::settings::{Resolved, WebhookSettings};
 use crate::sink::webhook::sign::Signer;
-use crate::sink::webhook::trust;
 
 const WEBHOOK_ID: HeaderName = HeaderName::from_static("webhook-id");
 const WEBHOOK_TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");
@@ -113,7 +113,7 @@ impl<R: Resolve> Webhook<R> {
         let reason = format!("{}: {error}", self.client.endpoint());
         match error {
             ClientError::Private(_) | ClientError::Untrusted(_) => Trouble::Unusable(reason),
-            ClientError::Lookup(_) | ClientError::Connect(..) | ClientError::Http(_) | ClientError::Timeout(_) => {
+            ClientError::Dial(_) | ClientError::Http(_) | ClientError::Timeout(_) => {
                 Trouble::Away(Setback::new(reason))
             }
         }
@@ -121,10 +121,12 @@ impl<R: Resolve> Webhook<R> {
 }
 
 impl<R: Resolve> Carrier for Webhook<R> {
-    const BATCH_MAX: usize = 1;
+    fn batch_max(&self) -> usize {
+        1
+    }
 
     async fn deliver(&mut self, alerts: &[&AlertRecord]) -> Result<Taken, Trouble> {
-        debug_assert!(alerts.len() <= Self::BATCH_MAX, "a request is one alert");
+        debug_assert!(alerts.len() <= self.batch_max(), "a request is one alert");
         let Some(alert) = alerts.first() else { return Ok(Taken::default()) };
         let request = self.request(alert, SystemTime::now());
         match self.client.send(request).await {

@@ -1,5 +1,6 @@
 //! Trust in a server: by the given authorities alone, or by those of the system, as for mail.
 
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -7,7 +8,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
-use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+use tokio_rustls::rustls::{self, ClientConfig, RootCertStore};
 
 /// A client of TLS 1.2 and 1.3. Fails where there is nobody to trust, in words.
 pub(super) fn connector(ca_file: Option<&Path>) -> Result<TlsConnector, String> {
@@ -22,6 +23,20 @@ pub(super) fn connector(ca_file: Option<&Path>) -> Result<TlsConnector, String> 
         .with_root_certificates(roots)
         .with_no_client_auth();
     Ok(TlsConnector::from(Arc::new(config)))
+}
+
+/// What rustls says of a server that is not the one that it should be, or that speaks no TLS that is safe. It comes inside
+/// an I/O error.
+pub(super) fn verdict(error: &io::Error) -> Option<rustls::Error> {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>())?;
+    let is_verdict = matches!(
+        inner,
+        rustls::Error::InvalidCertificate(_)
+            | rustls::Error::NoCertificatesPresented
+            | rustls::Error::PeerIncompatible(_)
+            | rustls::Error::AlertReceived(_)
+    );
+    is_verdict.then(|| inner.clone())
 }
 
 fn from_file(path: &Path) -> Result<RootCertStore, String> {
