@@ -105,7 +105,11 @@ const FENCES: &[Fence] = &[
     },
     Fence { paths: &["toml"], within: Within::Only(&["config"]), why: "only the configuration knows toml" },
     Fence { paths: &["clap"], within: Within::Only(&["cli"]), why: "only the command line knows clap" },
-    Fence { paths: &["hyper"], within: Within::Only(&["sink::webhook"]), why: "only the webhook knows hyper" },
+    Fence {
+        paths: &["hyper"],
+        within: Within::Only(&["sink::webhook", "cli::plan"]),
+        why: "only who asks over HTTP knows hyper",
+    },
     Fence {
         paths: &["tokio_postgres"],
         within: Within::Only(&["sink::postgres"]),

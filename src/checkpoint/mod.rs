@@ -14,6 +14,6 @@ mod snapshot;
 mod store;
 mod writer;
 
-pub use snapshot::{Input, SnapshotError, Snapshot};
+pub use snapshot::{Input, Snapshot, SnapshotError};
 pub use store::{Folder, Store};
-pub use writer::{Written, Writer};
+pub use writer::{Writer, Written};

@@ -98,7 +98,8 @@ impl<'a> Snapshot<&'a [u8]> {
         let rest = &rest[..rest.len().saturating_sub(checksum.len())];
         let (head, rest) = number(rest, u32::from_le_bytes).ok_or(broken("it ends too early"))?;
         let length = usize::try_from(head).ok().filter(|length| *length <= HEAD_MAX);
-        let (head, rest) = length.and_then(|length| rest.split_at_checked(length)).ok_or(broken("its head is broken"))?;
+        let (head, rest) =
+            length.and_then(|length| rest.split_at_checked(length)).ok_or(broken("its head is broken"))?;
         let inputs = serde_json::from_slice(head).map_err(|_| broken("its head is broken"))?;
         let (length, state) = number(rest, u64::from_le_bytes).ok_or(broken("it ends too early"))?;
         if state.len() as u64 != length {

@@ -16,6 +16,7 @@ mod infer;
 mod input;
 mod names;
 mod output;
+mod plan;
 mod replay;
 mod rules;
 mod run;
@@ -51,6 +52,7 @@ enum Command {
     Replay(replay::Arguments),
     Why(why::Arguments),
     Run(run::Arguments),
+    Plan(plan::Arguments),
 }
 
 /// Runs the subcommand that the process's arguments name, and says how it went.
@@ -69,6 +71,7 @@ pub fn main() -> ExitCode {
         Command::Replay(arguments) => replay::run(&arguments),
         Command::Why(arguments) => why::run(&arguments),
         Command::Run(arguments) => run::run(&arguments),
+        Command::Plan(arguments) => plan::run(&arguments),
     };
     result.unwrap_or_else(|error| exit::of_error(&error)).into()
 }

@@ -49,6 +49,8 @@ pub struct Settings {
     pub sinks: Vec<SinkSettings>,
     /// Health and metrics.
     pub http: Option<SocketAddr>,
+    /// What must be shown there to change rules; they cannot be changed that way where there is none.
+    pub http_token: Option<Secret>,
     /// Limits on messages, and on what is remembered of them.
     pub limits: Limits,
     /// Snapshots of the state.

@@ -160,6 +160,7 @@ pub(super) struct RawEmail {
 pub(super) struct RawHttp {
     pub(super) listen: Option<Spanned<String>>,
     pub(super) enabled: Option<bool>,
+    pub(super) token: Option<Spanned<String>>,
 }
 
 #[derive(Debug, Default, Deserialize)]

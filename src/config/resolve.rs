@@ -26,6 +26,8 @@ use crate::diagnostic::closest;
 use crate::secret::Secret;
 use crate::sink::TopicSettings;
 
+/// Nobody guesses so many.
+const TOKEN_BYTES_MIN: usize = 16;
 const HTTP_DEFAULT: &str = "127.0.0.1:9464";
 const IDLE_TIMEOUT: Duration = Duration::from_secs(5);
 const MAX_FUTURE_MS: i64 = 300_000;
@@ -120,6 +122,8 @@ impl Checker<'_> {
         let dead_letters = self.dead_letters(raw.dead_letters, &name, on_topics);
         let sinks = self.sinks(raw.sink, kafka.as_ref());
         let state = self.state(raw.state, &sources);
+        let http_token =
+            raw.http.as_ref().and_then(|http| http.token.as_ref()).and_then(|token| self.http_token(token));
         let settings = Settings {
             path: path.to_owned(),
             name,
@@ -132,6 +136,7 @@ impl Checker<'_> {
             dead_letters,
             sinks,
             http: self.http(raw.http, on_topics),
+            http_token,
             limits: self.limits(&raw.limits),
             state,
             log: self.log(raw.log.level, raw.log.format),
@@ -453,7 +458,7 @@ impl Checker<'_> {
 
     fn http(&mut self, raw: Option<RawHttp>, on_topics: bool) -> Option<SocketAddr> {
         // Files end in seconds: nobody asks for their health, and two runs must not fight over a port.
-        let raw = raw.or_else(|| on_topics.then_some(RawHttp { listen: None, enabled: None }))?;
+        let raw = raw.or_else(|| on_topics.then_some(RawHttp { listen: None, enabled: None, token: None }))?;
         if raw.enabled == Some(false) {
             return None;
         }
@@ -463,6 +468,26 @@ impl Checker<'_> {
             self.problem(&listen, "http.listen", "an address and a port, such as 127.0.0.1:9464 or 0.0.0.0:9464");
         }
         address
+    }
+
+    /// From outside the file, so that who may read the configuration cannot change the rules.
+    fn http_token(&mut self, token: &Spanned<String>) -> Option<Secret> {
+        if !token.get_ref().starts_with("${") {
+            self.problem(token, "http.token", "write ${env:NAME} or ${file:PATH}: it is a password");
+            return None;
+        }
+        match values::expand(token.get_ref(), &self.folder) {
+            Ok(secret) if secret.expose().trim().len() >= TOKEN_BYTES_MIN => Some(Secret::new(secret.expose().trim())),
+            Ok(_) => {
+                let message = format!("at least {TOKEN_BYTES_MIN} characters: openssl rand -hex 32");
+                self.problem(token, "http.token", message);
+                None
+            }
+            Err(message) => {
+                self.problem(token, "http.token", message);
+                None
+            }
+        }
     }
 
     fn threads(&mut self, given: Option<Spanned<usize>>, sources: &Sources) -> NonZeroUsize {

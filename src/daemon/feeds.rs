@@ -4,6 +4,7 @@
 //! Messages are read into the next batch of each shard while the shards may be with the threads that judge the last one
 //! (`workers`). Everything else is done with all shards at home, after [`Feeds::collect`].
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -147,6 +148,45 @@ impl Feeds {
     pub(super) fn entries(&mut self) -> &mut [Entry] {
         debug_assert!(self.away.is_empty(), "all shards are at home");
         &mut self.entries
+    }
+
+    /// The shards, to look at.
+    pub(super) fn at_home(&self) -> &[Entry] {
+        debug_assert!(self.away.is_empty(), "all shards are at home");
+        &self.entries
+    }
+
+    /// From now on these rules judge, in these shards: one for each that there is, with the same inputs. What was read
+    /// stays and is judged by them.
+    pub(super) fn change_rules(
+        &mut self,
+        settings: &Settings,
+        sources: &[TopicSource],
+        program: &Arc<Program>,
+        shards: Vec<Shard>,
+    ) -> std::io::Result<()> {
+        debug_assert!(self.away.is_empty() && shards.len() == self.entries.len(), "one for each, at home");
+        self.judge = Judge::new(program, sources, settings.limits);
+        self.workers = Workers::start(settings.threads.get() - 1, &self.judge)?;
+        self.dropped = DroppedRuns::new(program, &self.metrics);
+        self.program = Arc::clone(program);
+        for (entry, shard) in self.entries.iter_mut().zip(shards) {
+            entry.shard = shard;
+            entry.feeds.iter_mut().for_each(|feed| feed.forgotten_ids = 0);
+            // So that a restart takes up the state of these rules.
+            entry.kept.hurry();
+            entry.shard.keep_changed();
+        }
+        Ok(())
+    }
+
+    /// How many runs are open of each rule and measure.
+    pub(super) fn open_by_rule(&self) -> BTreeMap<String, usize> {
+        let mut open = BTreeMap::new();
+        for (name, runs) in self.entries.iter().flat_map(|entry| entry.shard.stream().open_by_rule()) {
+            *open.entry(name.to_owned()).or_default() += runs;
+        }
+        open
     }
 
     /// Takes a message as the client gives it, for the next batch.

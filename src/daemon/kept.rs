@@ -14,6 +14,8 @@ pub(super) struct Kept {
     /// snapshot is none that the next one would be for.
     committed: i64,
     saved: Option<i64>,
+    /// Whether the next one is due whatever the time.
+    hurries: bool,
     taken: Instant,
     bytes: usize,
 }
@@ -21,7 +23,7 @@ pub(super) struct Kept {
 impl Kept {
     /// These; the next one is due in its time.
     pub(super) fn new(named: Snapshots) -> Kept {
-        Kept { named, unsaid: false, committed: 0, saved: None, taken: Instant::now(), bytes: 0 }
+        Kept { named, unsaid: false, committed: 0, saved: None, hurries: false, taken: Instant::now(), bytes: 0 }
     }
 
     /// What commits name.
@@ -41,7 +43,12 @@ impl Kept {
 
     /// Whether the next one is due.
     pub(super) fn is_due(&self, every: Duration) -> bool {
-        self.is_changed() && self.taken.elapsed() >= every
+        self.hurries || (self.is_changed() && self.taken.elapsed() >= every)
+    }
+
+    /// The next one is due at once.
+    pub(super) fn hurry(&mut self) {
+        self.hurries = true;
     }
 
     /// When the last one was taken.
@@ -57,6 +64,7 @@ impl Kept {
     /// One of this size is taken. Gives its number, which grows with time also where the clock (ms) goes back.
     pub(super) fn take(&mut self, bytes: usize, now_ms: i64) -> u64 {
         (self.taken, self.saved, self.bytes) = (Instant::now(), Some(self.committed), bytes);
+        self.hurries = false;
         let now = u64::try_from(now_ms).unwrap_or(0);
         self.named.newest.map_or(now, |newest| now.max(newest + 1))
     }

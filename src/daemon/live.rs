@@ -5,6 +5,7 @@
 //! alerts and dead letters before them, or after these (`commit`), so a crash loses none.
 
 mod commit;
+mod reload;
 mod snapshots;
 
 use std::collections::BTreeMap;
@@ -22,9 +23,9 @@ use crate::daemon::kept::Kept;
 use crate::daemon::live::snapshots::{Coming, Keeper};
 use crate::daemon::offsets::{Mark, Snapshots};
 use crate::daemon::output::{OutputError, Outputs};
+use crate::daemon::rulebook::{Active, Rulebook};
 use crate::daemon::shard::{Begin, Shard};
 use crate::daemon::shutdown::Shutdown;
-use crate::daemon::table_files::FileTables;
 use crate::daemon::tables::{self, Tables};
 use crate::daemon::topics;
 use crate::daemon::topology::Topology;
@@ -55,16 +56,14 @@ pub(super) struct Plan<'a> {
     pub(super) kafka: &'a KafkaSettings,
     /// Their topics.
     pub(super) sources: &'a [TopicSource],
-    /// The rules.
-    pub(super) program: Arc<Program>,
+    /// The rules, which may change.
+    pub(super) rules: Rulebook,
     /// What is counted.
     pub(super) metrics: Metrics,
     /// What is asked for.
     pub(super) health: Health,
     /// The wish to stop.
     pub(super) shutdown: Shutdown,
-    /// The files of lists and tables.
-    pub(super) tables: Arc<FileTables>,
     /// What tells this copy from the others, where alerts are delivered exactly once.
     pub(super) instance: Option<Instance>,
 }
@@ -152,6 +151,9 @@ struct Session<'a> {
     feeds: Feeds,
     tables: Tables,
     keeper: Option<Keeper>,
+    program: Arc<Program>,
+    /// How many partitions each source has.
+    counts: Vec<usize>,
     names: Arc<[String]>,
     /// Shards that were taken away, as they were: they may come back unchanged.
     parked: BTreeMap<(usize, i32), Entry>,
@@ -177,16 +179,18 @@ struct Reading {
 
 impl<'a> Session<'a> {
     fn open(plan: &'a Plan<'a>) -> Result<Session<'a>, Ended> {
-        let Plan { settings, kafka, sources, program, metrics, shutdown, .. } = plan;
+        let Plan { settings, kafka, sources, metrics, shutdown, .. } = plan;
+        let active = plan.rules.active();
+        let program = &active.program;
         let failed = |error: anyhow::Error| Ended::Failed(error);
         let source = KafkaSource::new(kafka, &settings.name, metrics.clone())
             .map_err(|error| failed(anyhow::Error::new(error).context("no kafka client with these properties")))?;
-        let counts = wait_for_topics(plan, &source)?;
+        let counts = wait_for_topics(plan, program, &source)?;
         let topology = Topology::new(sources, &counts, program).map_err(|errors| {
             let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
             failed(anyhow!(crate::daemon::Refused(lines.join("\n"))))
         })?;
-        let tables = read_tables(plan)?;
+        let tables = read_tables(plan, &active)?;
         let names = topic_names(sources);
         let id = plan.instance.as_ref().map(Instance::transactional_id);
         let outputs = Outputs::open(settings, Arc::clone(&names), metrics.clone(), shutdown.flag(), id);
@@ -208,6 +212,8 @@ impl<'a> Session<'a> {
                 .map_err(|error| failed(anyhow::Error::new(error).context("no threads to judge with")))?,
             tables,
             keeper: Keeper::open(plan),
+            program: Arc::clone(program),
+            counts,
             names,
             parked: BTreeMap::new(),
             pending: None,
@@ -242,6 +248,7 @@ impl<'a> Session<'a> {
         self.retry_assignment()?;
         self.tick()?;
         self.commit_if_due()?;
+        self.reload_if_wished()?;
         self.tables.catch_up(&mut self.feeds)?;
         self.feeds.judge();
         Ok(self.outputs.poll()?)
@@ -394,7 +401,7 @@ impl<'a> Session<'a> {
             low.push(oldest);
             feeds.push(Feed::new(partition, source));
         }
-        let (program, sources) = (&self.plan.program, &self.names);
+        let (program, sources) = (&self.program, &self.names);
         // By the number of all partitions, so that what a shard keeps does not depend on where the others are.
         let limits = self.plan.settings.limits.open.share(self.topology.shards());
         let coming = Coming { program, sources, limits, feeds: &feeds, begin: &begin, low: &low };
@@ -487,6 +494,7 @@ impl<'a> Session<'a> {
         if now.duration_since(self.measured_at) >= MEASURE {
             self.measured_at = now;
             self.feeds.measure();
+            self.plan.rules.set_open(self.feeds.open_by_rule());
         }
         if now.duration_since(self.said_at) >= SAY {
             self.said_at = now;
@@ -550,9 +558,10 @@ impl<'a> Session<'a> {
 }
 
 /// Reads the tables from topics to their ends.
-fn read_tables(plan: &Plan<'_>) -> Result<Tables, Ended> {
-    let Plan { settings, kafka, program, metrics, .. } = plan;
-    let mut tables = Tables::open(program, kafka, &settings.name, &plan.tables, metrics, BROKER_TIMEOUT)?;
+fn read_tables(plan: &Plan<'_>, active: &Active) -> Result<Tables, Ended> {
+    let Plan { settings, kafka, metrics, .. } = plan;
+    let Active { program, tables } = active;
+    let mut tables = Tables::open(program, kafka, &settings.name, tables, metrics, BROKER_TIMEOUT)?;
     let is_read = tables.read(|under_way| {
         plan.health.beat(vec![under_way]);
         !plan.shutdown.is_asked()
@@ -561,11 +570,11 @@ fn read_tables(plan: &Plan<'_>) -> Result<Tables, Ended> {
 }
 
 /// Waits until all topics are there, and makes those that are ours.
-fn wait_for_topics(plan: &Plan<'_>, source: &KafkaSource) -> Result<Vec<usize>, Ended> {
+fn wait_for_topics(plan: &Plan<'_>, program: &Program, source: &KafkaSource) -> Result<Vec<usize>, Ended> {
     let names: Vec<&str> = plan.sources.iter().map(|source| source.topic.as_str()).collect();
     let mut said: Option<(String, Instant)> = None;
     while !plan.shutdown.is_asked() {
-        let reason = match look(plan, source, &names) {
+        let reason = match look(plan, program, source, &names) {
             Ok(counts) => return Ok(counts),
             Err(error) => format!("{error:#}"),
         };
@@ -584,14 +593,14 @@ fn wait_for_topics(plan: &Plan<'_>, source: &KafkaSource) -> Result<Vec<usize>, 
 }
 
 /// How many partitions each topic has, with our own topics made where they are missing.
-fn look(plan: &Plan<'_>, source: &KafkaSource, names: &[&str]) -> anyhow::Result<Vec<usize>> {
+fn look(plan: &Plan<'_>, program: &Program, source: &KafkaSource, names: &[&str]) -> anyhow::Result<Vec<usize>> {
     // The client's callback tells its troubles with the broker in its own words; this is what follows from them.
     let no_answer = || format!("no answer from {}", plan.kafka.brokers());
     let counts = source.partition_counts(names, BROKER_TIMEOUT).with_context(no_answer)?;
     if let Some((topic, _)) = names.iter().zip(&counts).find(|(_, count)| count.is_none()) {
         bail!("the topic `{topic}` does not exist");
     }
-    for (table, topic) in tables::topics(&plan.program) {
+    for (table, topic) in tables::topics(program) {
         if source.partition_counts(&[topic], BROKER_TIMEOUT).with_context(no_answer)? == [None] {
             bail!("the topic `{topic}` of the table `{table}` does not exist");
         }

@@ -11,6 +11,7 @@
 //! - `batch`    messages copied from the client, `judge` decodes and steps through them, `workers` on which threads;
 //! - `dropped`  what limits have dropped, counted and said;
 //! - `shard`    a stream over its inputs, muted while it reads back;
+//! - `kept`     what a shard has among the snapshots;
 //! - `offsets`  what is stored with a committed offset;
 //! - `topology` which partitions make a shard, and which rules are right that way;
 //! - `topics`   the daemon's own topics;
@@ -19,6 +20,7 @@
 //! - `output`   where alerts and dead letters go;
 //! - `sinks`, `http` what runs beside the loop, on tokio; `letters` what sinks cannot deliver;
 //! - `health`, `shutdown` how they hear of each other;
+//! - `rulebook` the rules that run and the wish to run others, `rule_plan` what that changes;
 //! - `handle`   a hand on a daemon in the same process;
 //! - `check`    whether it could start.
 //!
@@ -40,6 +42,8 @@ mod letters;
 mod live;
 mod offsets;
 mod output;
+mod rule_plan;
+mod rulebook;
 mod shard;
 mod shutdown;
 mod sinks;
@@ -54,19 +58,21 @@ use std::sync::Arc;
 use anyhow::Context;
 use thiserror::Error;
 use tokio::runtime::{Builder, Runtime};
+use tokio::signal::unix::{SignalKind, signal};
 
 pub use check::{Line, Report, check};
 pub use files::FilesSummary;
 pub use handle::Handle;
+pub use rule_plan::RulePlan;
 
 use crate::config::{Delivery, Settings, Sources};
 use crate::daemon::health::Health;
 use crate::daemon::http::Served;
 use crate::daemon::instance::Instance;
 use crate::daemon::live::Plan;
+use crate::daemon::rulebook::Rulebook;
 use crate::daemon::shutdown::Shutdown;
 use crate::daemon::sinks::Sinks;
-use crate::daemon::table_files::FileTables;
 use crate::program::Program;
 use crate::telemetry::Metrics;
 
@@ -97,9 +103,13 @@ pub fn run_with(settings: &Settings, program: &Arc<Program>, handle: &Handle) ->
     let runtime = Builder::new_multi_thread().worker_threads(2).thread_name("tripline-io").enable_all().build()?;
     runtime.spawn(shutdown.clone().listen());
     warn_of_targets(settings, program);
-    serve(settings, &runtime, &metrics, handle)?;
+    let rules = Rulebook::new(settings, program, &metrics, shutdown)?;
+    if matches!(settings.sources, Sources::Topics(_)) {
+        runtime.spawn(reload_at_signals(rules.clone()));
+    }
+    serve(settings, &runtime, &metrics, handle, &rules)?;
     let sinks = sinks::start(settings, runtime.handle(), &metrics, health, shutdown)?;
-    let finished = detect(settings, program, &metrics, health, shutdown, &sinks);
+    let finished = detect(settings, (program, &rules), &metrics, health, shutdown, &sinks);
     end_sinks(settings, &runtime, sinks, shutdown, finished)
 }
 
@@ -116,7 +126,26 @@ fn warn_of_targets(settings: &Settings, program: &Program) {
     }
 }
 
-fn serve(settings: &Settings, runtime: &Runtime, metrics: &Metrics, handle: &Handle) -> anyhow::Result<()> {
+/// Has the rules read again at each SIGHUP.
+async fn reload_at_signals(rules: Rulebook) -> std::io::Result<()> {
+    let mut hang_up = signal(SignalKind::hangup())?;
+    while hang_up.recv().await.is_some() {
+        let rules = rules.clone();
+        // The log tells what came of it.
+        if tokio::task::spawn_blocking(move || drop(rules.reload("SIGHUP"))).await.is_err() {
+            tracing::error!("reading the rules panicked; the old ones run");
+        }
+    }
+    Ok(())
+}
+
+fn serve(
+    settings: &Settings,
+    runtime: &Runtime,
+    metrics: &Metrics,
+    handle: &Handle,
+    rules: &Rulebook,
+) -> anyhow::Result<()> {
     let Some(listen) = settings.http else { return Ok(()) };
     let listener =
         runtime.block_on(http::bind(listen)).with_context(|| format!("cannot listen on {listen} ([http])"))?;
@@ -125,7 +154,13 @@ fn serve(settings: &Settings, runtime: &Runtime, metrics: &Metrics, handle: &Han
     tracing::info!(%listen, "health and metrics");
     // A handle is of one daemon; a second one would keep the first address.
     handle.listening.get_or_init(|| listen);
-    let served = Served { health: handle.health.clone(), metrics: metrics.clone() };
+    let on_topics = matches!(settings.sources, Sources::Topics(_));
+    let served = Served {
+        health: handle.health.clone(),
+        metrics: metrics.clone(),
+        rules: on_topics.then(|| rules.clone()),
+        token: settings.http_token.clone().map(Arc::new),
+    };
     let stop = handle.shutdown.watch();
     runtime.spawn(async move {
         if let Err(error) = http::serve(listener, served, stop).await {
@@ -137,7 +172,7 @@ fn serve(settings: &Settings, runtime: &Runtime, metrics: &Metrics, handle: &Han
 
 fn detect(
     settings: &Settings,
-    program: &Arc<Program>,
+    (program, rules): (&Arc<Program>, &Rulebook),
     metrics: &Metrics,
     health: &Health,
     shutdown: &Shutdown,
@@ -150,11 +185,10 @@ fn detect(
                 settings,
                 kafka,
                 sources,
-                program: Arc::clone(program),
+                rules: rules.clone(),
                 metrics: metrics.clone(),
                 health: health.clone(),
                 shutdown: shutdown.clone(),
-                tables: FileTables::watch(program, metrics, shutdown)?,
                 instance: (kafka.delivery == Delivery::ExactlyOnce).then(|| Instance::take(settings, kafka)),
             };
             live::run(&plan).map(|()| Finished::Stopped)

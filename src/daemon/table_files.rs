@@ -42,15 +42,18 @@ impl FileTables {
         if watched.is_empty() {
             return Ok(files);
         }
-        let (shared, metrics, shutdown) = (Arc::clone(&files), metrics.clone(), shutdown.clone());
+        // It ends with those who ask: other rules have other tables.
+        let (shared, metrics, shutdown) = (Arc::downgrade(&files), metrics.clone(), shutdown.clone());
         std::thread::Builder::new().name("tripline-tables".to_owned()).spawn(move || {
             while !shutdown.is_asked() {
+                let Some(shared) = shared.upgrade() else { return };
                 for watched in &mut watched {
                     if let Some(read) = watched.look(&metrics) {
                         shared.put(watched.id, Arc::clone(&read.rows));
                         watched.say(&read, &metrics);
                     }
                 }
+                drop(shared);
                 pause(&shutdown);
             }
         })?;

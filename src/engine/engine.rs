@@ -308,6 +308,15 @@ impl Engine {
         self.state.live.rules.iter().map(RuleState::open).chain(two_steps).sum()
     }
 
+    /// How many runs are open of each rule that has any; of rules that run together the first stands for all.
+    pub fn open_by_rule(&self) -> impl Iterator<Item = (&str, usize)> {
+        let Engine { program, state } = self;
+        let alone = program.rules.iter().zip(&state.live.rules).map(|(rule, state)| (rule, state.open()));
+        let two_steps = program.two_steps.iter().zip(&state.live.two_steps);
+        let together = two_steps.map(|(two_step, runs)| (&program.rules[two_step.members[0].rule.index()], runs.len()));
+        alone.chain(together).filter(|(_, open)| *open > 0).map(|(rule, open)| (&*rule.name, open))
+    }
+
     /// How many keys have an open run.
     pub fn open_keys(&self) -> usize {
         self.state.live.keys.iter().map(KeyTable::open).sum()

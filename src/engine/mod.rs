@@ -103,7 +103,7 @@ pub use history::{Ended, PastRun};
 pub use holds::{holds_of_alert, holds_of_emitted};
 pub use limits::{Dropped, Limit, Limits, WhenFull};
 pub use order::AlertOrder;
-pub use saved::{Carried, Damaged, VERSION as STATE_VERSION};
+pub use saved::{Carried, Damaged, VERSION as STATE_VERSION, state_identity};
 pub use sequence::{Admission, InputSettings, LatePolicy, Sequencer};
 pub use sizes::sizes;
 pub use stats::{MeasureStats, RuleStats, Stats};

@@ -276,9 +276,7 @@ pub(super) fn renumber(
         let values = values(StepId(step & !SPAN))?;
         if step & SPAN != 0 {
             let numbers: [u8; 16] = rest.try_into().ok()?;
-            let [from, to] = [0, 8].map(|at| {
-                u64::from_le_bytes(*numbers[at..].first_chunk().expect("sixteen bytes"))
-            });
+            let [from, to] = [0, 8].map(|at| u64::from_le_bytes(*numbers[at..].first_chunk().expect("sixteen bytes")));
             renumbered.insert(&(Span { step: StepId(step & !SPAN), from, to }).to_record());
             continue;
         }

@@ -136,6 +136,11 @@ impl Stream {
         self.engine.stats()
     }
 
+    /// How many runs are open of each rule that has any; of rules that run together the first stands for all.
+    pub fn open_by_rule(&self) -> impl Iterator<Item = (&str, usize)> {
+        self.engine.open_by_rule()
+    }
+
     /// How many runs are open.
     pub fn open_runs(&self) -> usize {
         self.engine.open_runs()

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::engine::{Dropped, Limit};
 use crate::telemetry::Metrics;
-use crate::telemetry::metrics::{Reason, RuleLimit, ShardName, TableName, TopicPartition};
+use crate::telemetry::metrics::{Reason, ReloadResult, RuleLimit, ShardName, TableName, TopicPartition};
 
 /// Partitions were given to this copy.
 #[derive(Debug)]
@@ -170,6 +170,71 @@ impl StateRestored<'_> {
         for (name, open) in left_out {
             tracing::warn!(shard, name, open, "is gone or changed since the snapshot: what it had open is left out");
         }
+    }
+}
+
+/// Other rules run from now on. The line that tells later who changed what, and when.
+#[derive(Debug)]
+pub struct RulesChanged<'a> {
+    /// Who asked.
+    pub who: &'a str,
+    /// The hash of all rules before.
+    pub before: &'a str,
+    /// The hash of all rules after.
+    pub after: &'a str,
+    /// New ones.
+    pub added: &'a [String],
+    /// Those that are gone.
+    pub removed: &'a [String],
+    /// Those that match something else.
+    pub changed: &'a [String],
+    /// Those that only say something else.
+    pub reworded: &'a [String],
+    /// Open runs that go on.
+    pub kept: usize,
+    /// How long detection stood still.
+    pub pause: Duration,
+}
+
+impl RulesChanged<'_> {
+    /// Logs and counts it.
+    pub fn emit(&self, metrics: &Metrics) {
+        let RulesChanged { who, before, after, added, removed, changed, reworded, kept, pause } = *self;
+        metrics.rule_reloads.get_or_create(&ReloadResult { result: Reason("changed") }).inc();
+        let milliseconds = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
+        let names = |names: &[String]| names.join(" ");
+        tracing::info!(
+            who,
+            before,
+            after,
+            added = names(added),
+            removed = names(removed),
+            changed = names(changed),
+            reworded = names(reworded),
+            open_runs = kept,
+            milliseconds,
+            "the rules were changed"
+        );
+    }
+}
+
+/// The rules could not be changed: the old ones run.
+#[derive(Debug)]
+pub struct RulesRefused<'a> {
+    /// Who asked.
+    pub who: &'a str,
+    /// The hash of all rules, which run on.
+    pub rules: &'a str,
+    /// Why.
+    pub reason: &'a str,
+}
+
+impl RulesRefused<'_> {
+    /// Logs and counts it.
+    pub fn emit(&self, metrics: &Metrics) {
+        let RulesRefused { who, rules, reason } = *self;
+        metrics.rule_reloads.get_or_create(&ReloadResult { result: Reason("refused") }).inc();
+        tracing::error!(who, rules, reason, "the rules could not be changed: the old ones run on");
     }
 }
 

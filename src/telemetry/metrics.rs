@@ -87,6 +87,13 @@ pub struct SinkFigure {
     pub figure: Reason,
 }
 
+/// A label of what came of a wish for other rules.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct ReloadResult {
+    /// `changed` or `refused`.
+    pub result: Reason,
+}
+
 /// A label of one shard: its first topic and partition.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct ShardName {
@@ -203,6 +210,8 @@ metrics! {
     commit_errors: Counter = "tripline_commit_errors",
     /// Transactions with alerts, dead letters and offsets that were given up; what they held is judged again
     aborts: Counter = "tripline_transactions_aborted",
+    /// Changes of rules that were asked for, by what came of them
+    rule_reloads: Family<ReloadResult, Counter> = "tripline_rule_reloads",
     /// Snapshots of the state of a shard that are there to stay
     snapshots: Counter = "tripline_snapshots",
     /// Snapshots that could not be written

@@ -13,11 +13,12 @@ mod metrics;
 
 pub use events::{
     Assigned, BrokerTrouble, CaughtUp, ClientsRebuilt, CommitFailed, Committed, DeadLettersSeen, IdsForgotten,
-    OffsetGap, PartitionsRevoked, ReadBack, RunsDropped, SnapshotFailed, SnapshotRefused, SnapshotTaken, StateRestored, TableMessageRefused, TableRead, TableReloadFailed,
-    TableReloaded, TransactionAborted, table_rows,
+    OffsetGap, PartitionsRevoked, ReadBack, RulesChanged, RulesRefused, RunsDropped, SnapshotFailed, SnapshotRefused,
+    SnapshotTaken, StateRestored, TableMessageRefused, TableRead, TableReloadFailed, TableReloaded, TransactionAborted,
+    table_rows,
 };
 pub use logging::{check_filter, init, init_file};
 pub use metrics::{
-    CommitTimes, Metrics, Reason, RuleLimit, RuleName, RuleSeverity, ShardName, SinkFigure, SinkName, TableName, TopicName,
-    TopicPartition, TopicReason,
+    CommitTimes, Metrics, Reason, ReloadResult, RuleLimit, RuleName, RuleSeverity, ShardName, SinkFigure, SinkName,
+    TableName, TopicName, TopicPartition, TopicReason,
 };

@@ -91,7 +91,8 @@ impl Daemon {
         answer
     }
 
-    fn address(&mut self) -> &str {
+    /// Where it listens.
+    pub(super) fn address(&mut self) -> &str {
         if self.address.is_none() {
             let line = self.logged("health and metrics");
             let line: serde_json::Value = serde_json::from_str(&line).expect("the log is JSON");
@@ -111,6 +112,11 @@ impl Daemon {
         let began = Instant::now();
         self.signal("-TERM");
         (self.wait(), began.elapsed())
+    }
+
+    /// SIGHUP.
+    pub(super) fn hang_up(&self) {
+        self.signal("-HUP");
     }
 
     /// SIGSTOP, and SIGCONT after a while.

@@ -201,7 +201,8 @@ fn rules_that_stay_keep_their_runs_when_others_change_while_the_daemon_is_down()
     stage.write("purchase", "bob");
     stage.alerts(1);
     assert!(first.terminate().0.success(), "{}", first.log());
-    let changed = RULES.replace("bought_at_once", "another_name").replace("event login", "event aaa x text\nevent login");
+    let changed =
+        RULES.replace("bought_at_once", "another_name").replace("event login", "event aaa x text\nevent login");
     fs::write(stage.folder.path().join("test.rules"), changed).expect("it is ours");
     let mut second = stage.start();
     second.ready();

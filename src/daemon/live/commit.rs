@@ -64,7 +64,7 @@ impl Session<'_> {
     }
 
     /// Stores what was sent and how far was read; as the `last` thing it takes no longer than that may take.
-    fn commit(&mut self, last: bool) -> Result<(), Ended> {
+    pub(super) fn commit(&mut self, last: bool) -> Result<(), Ended> {
         let changed = self.feeds.changed();
         if changed.is_empty() {
             return Ok(());

@@ -13,8 +13,7 @@ use crate::engine::saved::{
 use crate::engine::suppress::Suppressor;
 use crate::event::Key;
 use crate::program::{
-    KeyId, Measure, Novelty, NoveltyId, Program, Rows, Rule, Strategy, Table, TableId, TwoStep, Window,
-    WindowId,
+    KeyId, Measure, Novelty, NoveltyId, Program, Rows, Rule, Strategy, Table, TableId, TwoStep, Window, WindowId,
 };
 
 impl Engine {
@@ -44,11 +43,7 @@ impl Engine {
     }
 
     /// Takes a state up, before the first event and with the limits set. Where that fails the engine is of no use.
-    pub(in crate::engine) fn load(
-        &mut self,
-        from: &mut Reader<'_>,
-        names: &Names,
-    ) -> Result<Carried, &'static str> {
+    pub(in crate::engine) fn load(&mut self, from: &mut Reader<'_>, names: &Names) -> Result<Carried, &'static str> {
         let Engine { program, state } = self;
         state.load_clock(from).ok_or("clock")?;
         let tables = from.count().ok_or("count of keys")?;
@@ -160,21 +155,27 @@ impl State {
         let is_same_key = |key: KeyId| program.keys[key.index()].parts.iter().eq(&saved.parts);
         let taken = match kind {
             Kind::Rule | Kind::Sent => rule(program, name, identity).filter(|rule| is_same_key(rule.key)).map(|rule| {
-                if kind == Kind::Sent { self.load_sent(&mut from, rule, saved) } else { self.load_rule(&mut from, rule, names, saved) }
+                if kind == Kind::Sent {
+                    self.load_sent(&mut from, rule, saved)
+                } else {
+                    self.load_rule(&mut from, rule, names, saved)
+                }
             }),
             Kind::TwoStep => Some(self.load_two_steps(program, &mut from, names, saved, carried)),
             Kind::Window => window(program, name).filter(|(_, window)| is_same_key(window.key)).map(|owner| {
                 let mut placing = Placing { names, saved, keys: &mut self.live.keys[owner.1.key.index()] };
                 self.memory.load_window(&mut from, owner, &mut placing)
             }),
-            Kind::Novelty => novelty(program, name).filter(|(_, novelty)| is_same_key(novelty.key)).map(|(id, _)| {
-                self.memory.load_novelty(&mut from, id, saved.parts.len())
-            }),
-            Kind::Measure => measure(program, name, identity).filter(|measure| is_same_key(measure.key)).map(|measure| {
-                let Live { keys, hasher, .. } = &mut self.live;
-                let mut placing = Placing { names, saved, keys: &mut keys[measure.key.index()] };
-                self.measures.load(&mut from, measure, &mut placing, |key| Key::hash_of(key, hasher))
-            }),
+            Kind::Novelty => novelty(program, name)
+                .filter(|(_, novelty)| is_same_key(novelty.key))
+                .map(|(id, _)| self.memory.load_novelty(&mut from, id, saved.parts.len())),
+            Kind::Measure => {
+                measure(program, name, identity).filter(|measure| is_same_key(measure.key)).map(|measure| {
+                    let Live { keys, hasher, .. } = &mut self.live;
+                    let mut placing = Placing { names, saved, keys: &mut keys[measure.key.index()] };
+                    self.measures.load(&mut from, measure, &mut placing, |key| Key::hash_of(key, hasher))
+                })
+            }
             Kind::Table => table(program, name, identity).filter(|_| self.applies_changes).map(|id| {
                 self.lookups[id.index()] = std::sync::Arc::new(load_rows(&mut from)?);
                 Some(())

@@ -24,6 +24,11 @@ pub(in crate::engine) fn of_rule(program: &Program, rule: &Rule) -> Identity {
     half(hash)
 }
 
+/// By what it is told whether a rule that was open goes on: equal where it matches and keeps the same.
+pub fn state_identity(program: &Program, rule: &Rule) -> String {
+    of_rule(program, rule).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// Of the windows of a measure.
 pub(in crate::engine) fn of_measure(measure: &Measure) -> Identity {
     half(Sha256::new().chain_update(measure.match_hash).chain_update(measure.version.as_bytes()))

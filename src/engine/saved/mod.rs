@@ -19,6 +19,7 @@ mod keys;
 mod names;
 mod section;
 
+pub use identity::state_identity;
 pub(super) use identity::{Identity, of_measure, of_rule, of_text};
 pub(super) use keys::{Placing, SavedKeys, put_key, put_records, save_keys};
 pub(super) use names::{Names, put_event, save_names};

@@ -49,11 +49,7 @@ fn fields(program: &Program, id: TypeId) -> Vec<String> {
 
 impl Names {
     /// Reads them back, and finds them in a program and among the sources.
-    pub(in crate::engine) fn load(
-        from: &mut Reader<'_>,
-        program: &Program,
-        sources: &Arc<[String]>,
-    ) -> Option<Names> {
+    pub(in crate::engine) fn load(from: &mut Reader<'_>, program: &Program, sources: &Arc<[String]>) -> Option<Names> {
         let source = |name: &str| {
             let at = sources.iter().position(|source| source == name)?;
             Some(SourceId(u16::try_from(at).expect("sources are as few")))

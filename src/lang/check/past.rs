@@ -199,12 +199,7 @@ impl Scope<'_> {
         let shown = Arc::from(format!("{identity}: {:?}", value.ty));
         let (pinned, expr) = (self.pinned, value.expr.clone());
         let plan = || PastPlan {
-            plan: Novelty {
-                identity: shown,
-                key: KeyId(0),
-                operand: expr,
-                over_ms: over.ms,
-            },
+            plan: Novelty { identity: shown, key: KeyId(0), operand: expr, over_ms: over.ms },
             type_id: at_hand.type_id,
             key: None,
             pinned,

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use crate::diagnostic::{Code, Diagnostic};
-use crate::lang::fmt;
 use crate::lang::ast::{self, KeyPart, Pattern, Risk, Sequence, Step};
 use crate::lang::check::Checker;
 use crate::lang::check::past::PastPlan;
 use crate::lang::check::relations::{RULE_FIELD, SCORE_FIELD};
 use crate::lang::check::rule::{self, Compiled};
 use crate::lang::check::tests::{Collected, Conditions};
+use crate::lang::fmt;
 use crate::program::{Aggregate, CellId, Expr, KeyId, Window, WindowRange};
 
 /// Compiles a risk; none where it has an error.
