@@ -58,21 +58,21 @@ pub enum SnapshotError {
 }
 
 impl<S: AsRef<[u8]>> Snapshot<S> {
-    /// The bytes of the file.
-    pub fn to_bytes(&self) -> Vec<u8> {
+    /// What stands in the file before the state and after it: the state is large, and not copied.
+    pub fn around(&self) -> (Vec<u8>, [u8; 4]) {
         let head = serde_json::to_vec(&self.inputs).expect("a head is plain data");
         let state = self.state.as_ref();
-        let mut out = Vec::with_capacity(MAGIC.len() + head.len() + state.len() + 32);
+        let mut out = Vec::with_capacity(MAGIC.len() + head.len() + 32);
         out.extend_from_slice(MAGIC);
         out.extend_from_slice(&FORM.to_le_bytes());
         out.extend_from_slice(&self.version.to_le_bytes());
         out.extend_from_slice(&u32::try_from(head.len()).expect("a head has a limit").to_le_bytes());
         out.extend_from_slice(&head);
         out.extend_from_slice(&(state.len() as u64).to_le_bytes());
-        out.extend_from_slice(state);
-        let checksum = crc32fast::hash(&out);
-        out.extend_from_slice(&checksum.to_le_bytes());
-        out
+        let mut checksum = crc32fast::Hasher::new();
+        checksum.update(&out);
+        checksum.update(state);
+        (out, checksum.finalize().to_le_bytes())
     }
 }
 
@@ -123,9 +123,14 @@ mod tests {
         Snapshot { inputs: vec![input], version: 1, state: b"state" }
     }
 
+    fn bytes() -> Vec<u8> {
+        let (head, checksum) = snapshot().around();
+        [&head[..], snapshot().state, &checksum].concat()
+    }
+
     #[test]
     fn a_snapshot_reads_back() {
-        let bytes = snapshot().to_bytes();
+        let bytes = bytes();
         assert_eq!(Snapshot::from_bytes(&bytes, 1), Ok(snapshot()));
         assert_eq!(Snapshot::from_bytes(&bytes, 0), Err(SnapshotError::Newer(1, 1)));
     }
@@ -133,7 +138,7 @@ mod tests {
     /// Row 16 of the fault matrix: a torn or bit-flipped snapshot.
     #[test]
     fn each_byte_that_is_flipped_or_missing_is_seen() {
-        let bytes = snapshot().to_bytes();
+        let bytes = bytes();
         for at in 0..bytes.len() {
             for bit in 0..8 {
                 let mut flipped = bytes.clone();

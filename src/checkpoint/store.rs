@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 
 /// A place for snapshots. A number is given once by shard and grows with time.
 pub trait Store: Send + Sync {
-    /// Puts a snapshot there: wholly, and to stay, or not at all.
+    /// Puts a snapshot, in these parts, there: wholly, and to stay, or not at all.
     ///
     /// # Errors
     ///
     /// What went wrong; then nothing of it is seen.
-    fn put(&self, shard: &str, number: u64, bytes: &[u8]) -> io::Result<()>;
+    fn put(&self, shard: &str, number: u64, parts: &[&[u8]]) -> io::Result<()>;
 
     /// A snapshot; none where it is not there.
     ///
@@ -49,15 +49,12 @@ impl Folder {
 }
 
 impl Store for Folder {
-    fn put(&self, shard: &str, number: u64, bytes: &[u8]) -> io::Result<()> {
+    fn put(&self, shard: &str, number: u64, parts: &[&[u8]]) -> io::Result<()> {
         let folder = self.0.join(shard);
-        if !folder.exists() {
-            fs::create_dir_all(&folder)?;
-            File::open(&self.0)?.sync_all()?;
-        }
+        make(&folder)?;
         let path = self.path(shard, number);
         let aside = path.with_extension("tmp");
-        let written = write(&aside, bytes).and_then(|()| fs::rename(&aside, &path));
+        let written = write(&aside, parts).and_then(|()| fs::rename(&aside, &path));
         if let Err(error) = written {
             // A full disk is not made fuller; where that fails too, the next one is written over it or beside it.
             drop(fs::remove_file(&aside));
@@ -95,10 +92,23 @@ impl Store for Folder {
     }
 }
 
-fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+fn write(path: &Path, parts: &[&[u8]]) -> io::Result<()> {
     let mut file = File::create(path)?;
-    file.write_all(bytes)?;
+    parts.iter().try_for_each(|part| file.write_all(part))?;
     file.sync_all()
+}
+
+/// Makes a folder and those above it, each to stay.
+fn make(folder: &Path) -> io::Result<()> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    let above = folder.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    make(above)?;
+    match fs::create_dir(folder) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => File::open(above)?.sync_all(),
+    }
 }
 
 /// The number of a file, also of one that was begun and never finished.
@@ -118,9 +128,9 @@ mod tests {
         let store = Folder::new(folder.path().join("made/when/needed"));
         store.forget_before("a-0", 9).expect("there is nothing to forget");
         for number in 1..=3 {
-            store.put("a-0", number, &[u8::try_from(number).expect("small")]).expect("the folder is ours");
+            store.put("a-0", number, &[&[u8::try_from(number).expect("small")]]).expect("the folder is ours");
         }
-        store.put("b-0", 1, b"other").expect("the folder is ours");
+        store.put("b-0", 1, &[b"ot", b"her"]).expect("the folder is ours");
         store.forget_before("a-0", 3).expect("the folder is ours");
         let got = |shard, number| store.get(shard, number).expect("the folder is ours");
         assert_eq!((got("a-0", 2), got("a-0", 3), got("b-0", 1)), (None, Some(vec![3]), Some(b"other".to_vec())));
@@ -130,7 +140,7 @@ mod tests {
     fn half_a_file_of_a_crash_is_never_seen_and_goes_with_the_others() {
         let folder = tempfile::tempdir().expect("a folder");
         let store = Folder::new(folder.path().to_owned());
-        store.put("a-0", 2, b"whole").expect("the folder is ours");
+        store.put("a-0", 2, &[b"whole"]).expect("the folder is ours");
         let half = folder.path().join("a-0/0000000000000003.tmp");
         fs::write(&half, b"ha").expect("the folder is ours");
         fs::write(folder.path().join("a-0/notes.txt"), b"somebody's").expect("the folder is ours");
@@ -143,10 +153,10 @@ mod tests {
     fn what_cannot_be_written_leaves_what_was_there() {
         let folder = tempfile::tempdir().expect("a folder");
         let store = Folder::new(folder.path().to_owned());
-        store.put("a-0", 1, b"old").expect("the folder is ours");
+        store.put("a-0", 1, &[b"old"]).expect("the folder is ours");
         // Its place is taken by a folder, so the rename fails.
         fs::create_dir_all(folder.path().join("a-0/0000000000000002.snapshot/x")).expect("the folder is ours");
-        assert!(store.put("a-0", 2, b"new").is_err());
+        assert!(store.put("a-0", 2, &[b"new"]).is_err());
         assert_eq!(store.get("a-0", 1).expect("the folder is ours"), Some(b"old".to_vec()));
         assert!(!folder.path().join("a-0/0000000000000002.tmp").exists());
     }

@@ -2,8 +2,8 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::thread::{self, JoinHandle};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::checkpoint::{Input, Snapshot, Store};
@@ -26,13 +26,13 @@ enum Job {
     ForgetBefore { shard: String, number: u64 },
 }
 
-/// Writes snapshots into a store.
+/// Writes snapshots into a store. Where this is dropped the thread ends with what it was given; nobody waits for it: what
+/// is not there means nothing.
 #[derive(Debug)]
 pub struct Writer {
-    jobs: Option<Sender<Job>>,
+    jobs: Sender<Job>,
     written: Receiver<Written>,
-    thread: Option<JoinHandle<()>>,
-    under_way: bool,
+    under_way: Option<(String, u64)>,
 }
 
 impl Writer {
@@ -45,19 +45,19 @@ impl Writer {
         let (jobs, waiting) = channel();
         let (done, written) = channel();
         let thread = thread::Builder::new().name("tripline-state".to_owned());
-        let thread = thread.spawn(move || work(&*store, &waiting, &done))?;
-        Ok(Writer { jobs: Some(jobs), written, thread: Some(thread), under_way: false })
+        thread.spawn(move || work(&*store, &waiting, &done))?;
+        Ok(Writer { jobs, written, under_way: None })
     }
 
     /// Whether a snapshot is being written: the next one has to wait.
     pub fn is_at_work(&self) -> bool {
-        self.under_way
+        self.under_way.is_some()
     }
 
     /// Gives a snapshot to be written. What became of it [`Writer::written`] tells.
     pub fn put(&mut self, shard: &str, number: u64, inputs: Vec<Input>, version: u16, state: Vec<u8>) {
-        debug_assert!(!self.under_way, "one at a time");
-        self.under_way = true;
+        debug_assert!(self.under_way.is_none(), "one at a time");
+        self.under_way = Some((shard.to_owned(), number));
         let snapshot = Snapshot { inputs, version, state };
         self.give(Job::Put { shard: shard.to_owned(), number, snapshot });
     }
@@ -69,24 +69,22 @@ impl Writer {
 
     /// What became of the snapshot that was given last, once that is known; waited for up to this long.
     pub fn written(&mut self, patience: Duration) -> Option<Written> {
-        let written = self.written.recv_timeout(patience).ok()?;
-        self.under_way = false;
+        let (shard, number) = self.under_way.clone()?;
+        let written = match self.written.recv_timeout(patience) {
+            Ok(written) => written,
+            Err(RecvTimeoutError::Timeout) => return None,
+            Err(RecvTimeoutError::Disconnected) => {
+                let result = Err(io::Error::other("the thread that writes snapshots panicked"));
+                Written { shard, number, result, took: Duration::ZERO }
+            }
+        };
+        self.under_way = None;
         Some(written)
     }
 
     fn give(&self, job: Job) {
-        let jobs = self.jobs.as_ref().expect("it is taken away at the end only");
-        jobs.send(job).expect("the thread ends with the jobs");
-    }
-}
-
-impl Drop for Writer {
-    /// Ends when what was given is written.
-    fn drop(&mut self) {
-        drop(self.jobs.take());
-        if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
-            tracing::error!("the thread that writes snapshots panicked");
-        }
+        // A thread that is gone is told of when it is asked what became of the job.
+        drop(self.jobs.send(job));
     }
 }
 
@@ -95,9 +93,10 @@ fn work(store: &dyn Store, jobs: &Receiver<Job>, done: &Sender<Written>) {
         match job {
             Job::Put { shard, number, snapshot } => {
                 let began = Instant::now();
-                let bytes = snapshot.to_bytes();
-                drop(snapshot);
-                let result = store.put(&shard, number, &bytes).map(|()| bytes.len());
+                let (head, checksum) = snapshot.around();
+                let parts = [&head[..], &snapshot.state, &checksum];
+                let bytes = parts.iter().map(|part| part.len()).sum();
+                let result = store.put(&shard, number, &parts).map(|()| bytes);
                 // Nobody waits for it where the daemon has ended.
                 drop(done.send(Written { shard, number, result, took: began.elapsed() }));
             }

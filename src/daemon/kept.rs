@@ -8,8 +8,12 @@ use crate::daemon::offsets::Snapshots;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Kept {
     named: Snapshots,
+    /// The one that is being written.
+    writing: Option<u64>,
     /// Whether no commit that is stored names the newest yet.
     unsaid: bool,
+    /// Whether the commit that is made names it.
+    saying: bool,
     /// What was committed, as the sum of its offsets, and as of the last one that was taken. A commit that only names a
     /// snapshot is none that the next one would be for.
     committed: i64,
@@ -23,7 +27,17 @@ pub(super) struct Kept {
 impl Kept {
     /// These; the next one is due in its time.
     pub(super) fn new(named: Snapshots) -> Kept {
-        Kept { named, unsaid: false, committed: 0, saved: None, hurries: false, taken: Instant::now(), bytes: 0 }
+        Kept {
+            named,
+            writing: None,
+            unsaid: false,
+            saying: false,
+            committed: 0,
+            saved: None,
+            hurries: false,
+            taken: Instant::now(),
+            bytes: 0,
+        }
     }
 
     /// What commits name.
@@ -34,6 +48,7 @@ impl Kept {
     /// A commit is made, of offsets with this sum.
     pub(super) fn commit(&mut self, offsets: i64) {
         self.committed = offsets;
+        self.saying = self.unsaid;
     }
 
     /// Whether anything was committed since the last one was taken.
@@ -66,13 +81,27 @@ impl Kept {
         (self.taken, self.saved, self.bytes) = (Instant::now(), Some(self.committed), bytes);
         self.hurries = false;
         let now = u64::try_from(now_ms).unwrap_or(0);
-        self.named.newest.map_or(now, |newest| now.max(newest + 1))
+        let number = self.named.newest.map_or(now, |newest| now.max(newest + 1));
+        self.writing = Some(number);
+        number
     }
 
-    /// It is there to stay: from now on commits name it.
-    pub(super) fn stored(&mut self, number: u64) {
-        self.named = self.named.with(number);
-        self.unsaid = true;
+    /// It is there to stay: from now on commits name it. Says whether it is this shard's: one that was taken away
+    /// meanwhile and came anew has another life.
+    pub(super) fn stored(&mut self, number: u64) -> bool {
+        let is_ours = self.writing.take_if(|writing| *writing == number).is_some();
+        if is_ours {
+            self.named = self.named.with(number);
+            self.unsaid = true;
+        }
+        is_ours
+    }
+
+    /// It could not be written: the next one is due as if it had not been taken.
+    pub(super) fn failed(&mut self, number: u64) {
+        if self.writing.take_if(|writing| *writing == number).is_some() {
+            self.saved = None;
+        }
     }
 
     /// Whether no commit that is stored names the newest yet.
@@ -82,6 +111,10 @@ impl Kept {
 
     /// A commit is stored. Gives the number before which none is named any more, where that is new.
     pub(super) fn said(&mut self) -> Option<u64> {
-        if std::mem::take(&mut self.unsaid) { self.named.oldest() } else { None }
+        if !std::mem::take(&mut self.saying) {
+            return None;
+        }
+        self.unsaid = false;
+        self.named.oldest()
     }
 }

@@ -72,6 +72,8 @@ pub(super) struct Plan<'a> {
 enum Ended {
     /// It was asked to.
     Stopped,
+    /// It was asked to, while something that was found could not be sent: nothing more may be committed.
+    GaveUp,
     /// The clients have to be made anew.
     Rebuild(String),
     /// A person has to act.
@@ -81,7 +83,7 @@ enum Ended {
 impl Ended {
     fn reason(&self) -> String {
         match self {
-            Ended::Stopped => "the broker did not acknowledge in time".to_owned(),
+            Ended::Stopped | Ended::GaveUp => "the broker did not acknowledge in time".to_owned(),
             Ended::Rebuild(reason) => reason.clone(),
             Ended::Failed(error) => format!("{error:#}"),
         }
@@ -97,7 +99,7 @@ impl From<SourceError> for Ended {
 impl From<OutputError> for Ended {
     fn from(error: OutputError) -> Ended {
         match error {
-            OutputError::Outbox(OutboxError::Stopped) => Ended::Stopped,
+            OutputError::Outbox(OutboxError::Stopped) => Ended::GaveUp,
             OutputError::Outbox(OutboxError::Fatal(reason)) => Ended::Rebuild(reason),
             OutputError::Outbox(error @ OutboxError::Fenced { .. }) => Ended::Failed(error.into()),
             error => Ended::Failed(anyhow::Error::new(error).context("stopped, so that nothing is skipped")),
@@ -126,7 +128,7 @@ pub(super) fn run(plan: &Plan<'_>) -> anyhow::Result<()> {
             Err(ended) => ended,
         };
         match ended {
-            Ended::Stopped => return Ok(()),
+            Ended::Stopped | Ended::GaveUp => return Ok(()),
             Ended::Failed(error) => return Err(error),
             Ended::Rebuild(reason) => ClientsRebuilt { reason }.emit(&plan.metrics),
         }
@@ -341,7 +343,11 @@ impl<'a> Session<'a> {
                     kept += entry.feeds.len();
                     entries.push(entry);
                 }
-                None => entries.push(self.rebuild(id, inputs)?),
+                None => {
+                    entries.push(self.rebuild(id, inputs)?);
+                    // Large states take their time.
+                    self.plan.health.beat(vec!["taking up the state of partitions".to_owned()]);
+                }
             }
         }
         self.parked.clear();
@@ -404,7 +410,8 @@ impl<'a> Session<'a> {
         let (program, sources) = (&self.program, &self.names);
         // By the number of all partitions, so that what a shard keeps does not depend on where the others are.
         let limits = self.plan.settings.limits.open.share(self.topology.shards());
-        let coming = Coming { program, sources, limits, feeds: &feeds, begin: &begin, low: &low };
+        let coming =
+            Coming { program, sources, limits, feeds: &feeds, begin: &begin, low: &low, tables: self.tables.rows() };
         let restored = self.keeper.as_ref().and_then(|keeper| keeper.restore(&coming));
         let (shard, kept) = restored.unwrap_or_else(|| {
             let shard = Shard::new(Arc::clone(program), Arc::clone(sources), limits, &begin);
@@ -546,7 +553,8 @@ impl<'a> Session<'a> {
     /// Leaves the group, after committing what is done where that can be trusted.
     fn close(mut self, ended: &Ended) {
         if matches!(ended, Ended::Stopped) {
-            if let Err(ended) = self.commit_last().and_then(|()| self.snapshot_last()) {
+            let committed = self.commit_all(true).and_then(|()| self.snapshot_last());
+            if let Err(ended) = committed {
                 CommitFailed { error: ended.reason() }.emit(&self.plan.metrics);
             }
             self.feeds.measure();

@@ -109,6 +109,8 @@ pub(super) struct Saved<'a> {
     pub(super) inputs: &'a [(Option<i64>, bool)],
     /// The state of the stream.
     pub(super) state: &'a [u8],
+    /// The rows of the lists and tables as they are now, by their number: what waits is judged with them.
+    pub(super) tables: &'a [Arc<Rows>],
 }
 
 impl Shard {
@@ -129,9 +131,16 @@ impl Shard {
     ) -> Result<(Shard, Carried), Damaged> {
         let mut shard = Shard::unread(program, sources, limits, begin);
         let carried = shard.stream.load(saved.state)?;
+        for (rows, id) in saved.tables.iter().zip((0..).map(TableId)) {
+            shard.replace_table(id, Arc::clone(rows));
+        }
         for (input, (high_ms, idle)) in shard.inputs.iter_mut().zip(saved.inputs) {
             (input.high_ms, input.idle) = (*high_ms, *idle);
         }
+        // One that was idle has a backlog by now, which the others must not make late. Those that were idle at the commit
+        // too are so again once they have read back.
+        (0..shard.inputs.len()).for_each(|input| shard.wake(input));
+        shard.mute();
         shard.begin();
         Ok((shard, carried))
     }
@@ -474,7 +483,7 @@ mod tests {
         assert_eq!(alerts(&mut first), ["u1000"]);
 
         let from = [begin(2, 3, first.mark(0))];
-        let saved = Saved { inputs: &inputs, state: &state };
+        let saved = Saved { inputs: &inputs, state: &state, tables: &[] };
         let (mut second, carried) =
             Shard::restored(program(), sources(), Limits::NONE, &from, saved).expect("it was saved just now");
         assert_eq!((carried.kept, second.is_speaking()), (2, false));
@@ -483,6 +492,29 @@ mod tests {
         assert_eq!(alerts(&mut second), Vec::<String>::new(), "it was said before the commit");
         ping(&mut second, 0, 3, "x", 12_500);
         assert_eq!(alerts(&mut second), ["v2000"]);
+    }
+
+    #[test]
+    fn an_input_that_was_idle_is_waited_for_when_it_has_something_to_read_back() {
+        let mut first = shard(&[begin(0, 0, Mark::default()), begin(0, 0, Mark::default())]);
+        ping(&mut first, 0, 0, "u", 1_000);
+        ping(&mut first, 1, 0, "v", 1_000);
+        first.step(Step::Idle { input: 1, elapsed_ms: 0 });
+        let (mut state, inputs) = (Vec::new(), [0, 1].map(|input| (first.high_ms(input), first.is_idle(input))));
+        first.save(&mut state);
+        ping(&mut first, 1, 1, "w", 3_000);
+        ping(&mut first, 0, 1, "x", 9_000);
+        assert_eq!(alerts(&mut first), Vec::<String>::new());
+
+        // Read back in the other order.
+        let from = [begin(1, 2, first.mark(0)), begin(1, 2, first.mark(1))];
+        let saved = Saved { inputs: &inputs, state: &state, tables: &[] };
+        let (mut second, _) =
+            Shard::restored(program(), sources(), Limits::NONE, &from, saved).expect("it was saved just now");
+        ping(&mut second, 0, 1, "x", 9_000);
+        assert_eq!(ping(&mut second, 1, 1, "w", 3_000), Stepped::Event(Admission::Accepted));
+        assert!(second.is_speaking());
+        assert_eq!(second.stream().open_runs(), first.stream().open_runs());
     }
 
     #[test]

@@ -101,6 +101,11 @@ impl Tables {
         Ok(true)
     }
 
+    /// All rows, by table.
+    pub(super) fn rows(&self) -> &[Arc<Rows>] {
+        &self.current
+    }
+
     /// Gives new shards all rows.
     pub(super) fn give(&self, entries: &mut [Entry]) {
         for entry in entries {

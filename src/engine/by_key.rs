@@ -108,17 +108,19 @@ impl<T> ByKey<T> {
         }
     }
 
-    /// Takes up rows where there is none yet, each with what `take` reads of it.
+    /// Takes up rows where there is none yet, each with what `take` reads of it, last
+    /// touched at that time (ms).
     pub(super) fn load<'a>(
         &mut self,
         from: &mut Reader<'a>,
         placing: &mut Placing<'_, 'a>,
-        mut take: impl FnMut(&mut Reader<'a>, &Placing<'_, 'a>) -> Option<T>,
+        mut take: impl FnMut(&mut Reader<'a>, &Placing<'_, 'a>, i64) -> Option<T>,
     ) -> Option<()> {
         for _ in 0..from.count()? {
             let (key, time_ms) = (placing.row(from)?, from.signed()?);
-            let value = take(from, placing)?;
-            let is_free = placing.keys.cell(key, self.cell).is_empty() && self.rows.is_next(time_ms);
+            let value = take(from, placing, time_ms)?;
+            let is_next = self.rows.is_next(time_ms) && time_ms <= placing.now_ms;
+            let is_free = placing.keys.cell(key, self.cell).is_empty() && is_next;
             is_free.then_some(())?;
             placing.keys.cell_mut(key, self.cell).at = self.rows.insert(OfKey { key, value }, time_ms);
             if self.runs {

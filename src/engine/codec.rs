@@ -56,6 +56,9 @@ const TEXT: u8 = 11;
 /// Lists in lists that a reader follows; what is deeper is no value.
 const DEPTH_MAX: usize = 64;
 
+/// No count comes near it, and what is added to it does not overflow.
+const COUNTER_MAX: u64 = 1 << 62;
+
 /// Writes a number.
 #[inline]
 pub(super) fn put(out: &mut impl Sink, mut number: u64) {
@@ -186,6 +189,11 @@ impl<'a> Reader<'a> {
                 return None;
             }
         }
+    }
+
+    /// A number that is counted on from here: far from its end.
+    pub(super) fn counter(&mut self) -> Option<u64> {
+        self.number().filter(|number| *number <= COUNTER_MAX)
     }
 
     /// A number that fits where it belongs.

@@ -139,7 +139,7 @@ impl Fold {
     pub(super) fn load(aggregate: Aggregate, from: &mut Reader<'_>) -> Option<Fold> {
         let mut fold = Fold::new(aggregate);
         match &mut fold.state {
-            State::Count(count) => *count = from.number()?,
+            State::Count(count) => *count = from.counter()?,
             State::Total(total) => **total = Total::load(from)?,
             State::Spread(spread) => **spread = Spread::load(from)?,
             State::One(value) => *value = from.value()?,
@@ -149,12 +149,29 @@ impl Fold {
                 }
             }
             State::All(values) => {
+                let mut kinds = Kinds::default();
                 for _ in 0..from.count()? {
-                    values.push(Ordered(from.value()?));
+                    values.push(Ordered(from.value().filter(|value| kinds.are_one_with(value))?));
                 }
             }
         }
         Some(fold)
+    }
+}
+
+/// Whether values that come from elsewhere have an order among them: all are of one kind, as those of a field are.
+#[derive(Default)]
+pub(super) struct Kinds(Option<std::mem::Discriminant<Value>>);
+
+impl Kinds {
+    /// Whether a value, which is not missing, is of the kind of those before it.
+    pub(super) fn are_one_with(&mut self, value: &Value) -> bool {
+        let kind = match value {
+            Value::Missing | Value::Point(_) | Value::List(_) => return false,
+            Value::Integer(_) => std::mem::discriminant(&Value::Number(0.0)),
+            value => std::mem::discriminant(value),
+        };
+        *self.0.get_or_insert(kind) == kind
     }
 }
 
@@ -250,10 +267,10 @@ impl Total {
 
     fn load(from: &mut Reader<'_>) -> Option<Total> {
         Some(Total {
-            integers: i128::from_le_bytes(from.fixed()?),
+            integers: Some(i128::from_le_bytes(from.fixed()?)).filter(|sum| sum.unsigned_abs() < 1 << 126)?,
             numbers: Exact::load(from)?,
-            integers_count: from.number()?,
-            numbers_count: from.number()?,
+            integers_count: from.counter()?,
+            numbers_count: from.counter()?,
         })
     }
 
@@ -316,10 +333,10 @@ impl Spread {
 
     fn load(from: &mut Reader<'_>) -> Option<Spread> {
         Some(Spread {
-            count: from.number()?,
+            count: from.counter()?,
             sum: Exact::load(from)?,
             squares: Exact::load(from)?,
-            out_of_range: from.number()?,
+            out_of_range: from.counter()?,
         })
     }
 

@@ -9,7 +9,7 @@ use crate::engine::nfa::Offer;
 use crate::engine::record::{Records, Taken};
 use crate::engine::runs::Trail;
 use crate::engine::saved::Placing;
-use crate::program::{Held, Rule, StepId};
+use crate::program::{Held, StepId};
 
 /// The streaks of all keys.
 pub(super) type Streaks = ByKey<Streak>;
@@ -34,14 +34,9 @@ pub(super) fn save(streaks: &Streaks, out: &mut Vec<u8>) {
 }
 
 /// Takes streaks up.
-pub(super) fn load<'a>(
-    streaks: &mut Streaks,
-    from: &mut Reader<'a>,
-    rule: &Rule,
-    placing: &mut Placing<'_, 'a>,
-) -> Option<()> {
-    streaks.load(from, placing, |from, placing| {
-        Some(Streak { first: placing.record(from, rule)?, latest_ms: from.signed()?, alerted: from.flag()? })
+pub(super) fn load<'a>(streaks: &mut Streaks, from: &mut Reader<'a>, placing: &mut Placing<'_, 'a>) -> Option<()> {
+    streaks.load(from, placing, |from, placing, _| {
+        Some(Streak { first: placing.record(from, STEP)?, latest_ms: from.signed()?, alerted: from.flag()? })
     })
 }
 

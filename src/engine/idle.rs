@@ -110,10 +110,10 @@ impl<T> UntilIdle<T> {
 
     /// Writes all that is open, `put` what each holds.
     pub(super) fn save(&self, out: &mut Vec<u8>, put_value: impl Fn(&mut Vec<u8>, &T)) {
-        self.open.save(out, |out, Open { number, start_ms, last_ms, value }| {
+        // The time of its last event is that at which it was last touched.
+        self.open.save(out, |out, Open { number, start_ms, value, .. }| {
             put(out, *number);
             put_signed(out, *start_ms);
-            put_signed(out, *last_ms);
             put_value(out, value);
         });
     }
@@ -126,8 +126,9 @@ impl<T> UntilIdle<T> {
         placing: &mut Placing<'_, 'a>,
         mut take: impl FnMut(&mut Reader<'a>, &Placing<'_, 'a>) -> Option<T>,
     ) -> Option<()> {
-        self.open.load(from, placing, |from, placing| {
-            let (number, start_ms, last_ms) = (from.number()?, from.signed()?, from.signed()?);
+        self.open.load(from, placing, |from, placing, last_ms| {
+            let number = from.counter()?;
+            let start_ms = from.signed().filter(|start_ms| *start_ms <= last_ms)?;
             Some(Open { number, start_ms, last_ms, value: take(from, placing)? })
         })?;
         let mut starts: Vec<(i64, u64, Row)> = Vec::new();

@@ -189,7 +189,7 @@ impl Measures {
             Open::Panes(hop, panes) => *panes = Panes::load(from, *hop, placing.parts(), hash, folds)?,
             Open::Sessions(idle, sessions) => sessions.load(*idle, from, placing, |from, _| folds(from))?,
             Open::Newest(count, rows) => {
-                rows.load(from, placing, |from, _| Newest::load(measure, *count, from))?;
+                rows.load(from, placing, |from, _, time_ms| Newest::load(measure, *count, from, time_ms))?;
             }
         }
         self.next_end_ms = self.next_end_ms.min(open.next_end().unwrap_or(i64::MAX));
@@ -249,10 +249,10 @@ impl Newest {
         Newest { times_ms: VecDeque::new(), aggregates: measure.folds.iter().map(sliding).collect() }
     }
 
-    fn load(measure: &Measure, count: u32, from: &mut Reader<'_>) -> Option<Newest> {
+    fn load(measure: &Measure, count: u32, from: &mut Reader<'_>, time_ms: i64) -> Option<Newest> {
         let length = from.count().filter(|length| (1..=count as usize).contains(length))?;
         let times_ms = (0..length).map(|_| from.signed()).collect::<Option<_>>()?;
-        let sliding = |fold: &MeasureFold| Sliding::load(fold.aggregate, WindowRange::Last(count), from);
+        let sliding = |fold: &MeasureFold| Sliding::load(fold.aggregate, WindowRange::Last(count), from, time_ms);
         Some(Newest { times_ms, aggregates: measure.folds.iter().map(sliding).collect::<Option<_>>()? })
     }
 

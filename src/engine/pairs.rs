@@ -78,10 +78,10 @@ impl Pairs {
     }
 
     /// Takes up what was kept.
-    pub(super) fn load<'a>(&mut self, from: &mut Reader<'a>, rule: &Rule, placing: &mut Placing<'_, 'a>) -> Option<()> {
+    pub(super) fn load<'a>(&mut self, from: &mut Reader<'a>, placing: &mut Placing<'_, 'a>) -> Option<()> {
         let Pairs { rows, kept } = self;
-        rows.load(from, placing, |from, placing| {
-            let sides = Sides([placing.record_list(from, rule)?, placing.record_list(from, rule)?]);
+        rows.load(from, placing, |from, placing, _| {
+            let sides = Sides([placing.record_list(from, LEFT)?, placing.record_list(from, RIGHT)?]);
             *kept += sides.len();
             Some(sides)
         })

@@ -115,7 +115,17 @@ impl Panes {
             }
             panes.panes.push_back(pane);
         }
-        (panes.next_end_ms.is_some() != panes.panes.is_empty()).then_some(panes)
+        // The next window that ends holds the first pane.
+        let next = panes
+            .panes
+            .front()
+            .map(|first| first.start_ms.saturating_add(1)..=first.start_ms.saturating_add(hop.over_ms));
+        let fits = match (panes.next_end_ms, next) {
+            (None, None) => true,
+            (Some(end_ms), Some(next)) => next.contains(&end_ms) && end_ms.rem_euclid(hop.every_ms) == 0,
+            _ => false,
+        };
+        fits.then_some(panes)
     }
 
     /// When the next window that holds an event ends.

@@ -122,8 +122,8 @@ impl Memory {
         placing: &mut Placing<'_, 'a>,
     ) -> Option<()> {
         let Rows { by_key, entries, .. } = &mut self.windows[id.index()];
-        by_key.load(from, placing, |from, _| {
-            let sliding = Sliding::load(window.aggregate, window.range, from)?;
+        by_key.load(from, placing, |from, _, time_ms| {
+            let sliding = Sliding::load(window.aggregate, window.range, from, time_ms)?;
             *entries += sliding.len();
             Some(sliding)
         })
@@ -135,9 +135,15 @@ impl Memory {
     }
 
     /// Takes up the values that were seen for keys of so many parts, where there is none yet.
-    pub(super) fn load_novelty(&mut self, from: &mut Reader<'_>, id: NoveltyId, parts: usize) -> Option<()> {
+    pub(super) fn load_novelty(
+        &mut self,
+        from: &mut Reader<'_>,
+        id: NoveltyId,
+        parts: usize,
+        now_ms: i64,
+    ) -> Option<()> {
         let hasher = &self.hasher;
-        self.novelties[id.index()].load(from, parts + 1, |pair| hash_of(hasher, pair))
+        self.novelties[id.index()].load(from, parts + 1, now_ms, |pair| hash_of(hasher, pair))
     }
 
     /// How many rows there are.

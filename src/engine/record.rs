@@ -255,29 +255,34 @@ fn made<T>(read: Option<T>) -> T {
     read.expect("a record is whole")
 }
 
-/// Whether some records are those of one event.
-pub(super) fn is_one_event(records: &[u8]) -> bool {
+/// Whether some records are one, of an event that this step took.
+pub(super) fn is_one_event(records: &[u8], step: StepId) -> bool {
     let mut entries = entries(records);
-    matches!((entries.next(), entries.next()), (Some(Entry::Event(_)), None))
+    let is_of_step = |entry| matches!(entry, Entry::Event(taken) if taken.step == step);
+    entries.next().is_some_and(is_of_step) && entries.next().is_none()
 }
 
-/// Looks records through that come from elsewhere, and gives them under the numbers that types and sources have now;
-/// nothing where they are none, where a type or source is gone, or where a step keeps another number of `values`.
-pub(super) fn renumber(
+/// Looks records through that come from elsewhere, and gives them under the numbers that types and sources have now, with
+/// the values that their steps keep now: `values` gives for each of these the place that it had, if it was kept.
+/// Nothing where they are none, not in the order of their steps, or where a type or source is gone.
+pub(super) fn renumber<'v>(
     records: &[u8],
-    values: impl Fn(StepId) -> Option<usize>,
+    values: impl Fn(StepId) -> Option<&'v KeptValues>,
     type_of: impl Fn(TypeId) -> Option<TypeId>,
     source_of: impl Fn(SourceId) -> Option<SourceId>,
 ) -> Option<Records> {
-    let mut renumbered = Records::default();
+    let mut renumbered = SmallVec::<[u8; 64]>::new();
     let mut from = Reader::new(records);
+    let mut last = 0;
     while !from.is_at_end() {
         let (step, rest) = whole(&mut from)?;
-        let values = values(StepId(step & !SPAN))?;
+        let KeptValues { then, now } = values(StepId(step & !SPAN))?;
+        (step & !SPAN >= last).then_some(())?;
+        last = step & !SPAN;
         if step & SPAN != 0 {
             let numbers: [u8; 16] = rest.try_into().ok()?;
             let [from, to] = [0, 8].map(|at| u64::from_le_bytes(*numbers[at..].first_chunk().expect("sixteen bytes")));
-            renumbered.insert(&(Span { step: StepId(step & !SPAN), from, to }).to_record());
+            renumbered.extend_from_slice(&(Span { step: StepId(step & !SPAN), from, to }).to_record());
             continue;
         }
         let mut rest = Reader::new(rest);
@@ -285,13 +290,25 @@ pub(super) fn renumber(
         head.type_id = type_of(head.type_id)?;
         head.position.source = source_of(head.position.source)?;
         let mut record = begin(StepId(step), &head);
-        for _ in 0..values {
-            put_value(&mut record, &rest.value()?);
+        if now.iter().enumerate().all(|(place, was)| *was == Some(place)) && *then == now.len() {
+            for _ in 0..*then {
+                put_value(&mut record, &rest.value()?);
+            }
+        } else {
+            let values = (0..*then).map(|_| rest.value()).collect::<Option<Vec<_>>>()?;
+            now.iter().for_each(|was| put_value(&mut record, was.map_or(&Value::Missing, |was| &values[was])));
         }
         close(&mut record);
-        rest.is_at_end().then(|| renumbered.insert(&record))?;
+        rest.is_at_end().then(|| renumbered.extend_from_slice(&record))?;
     }
-    Some(renumbered)
+    Some(Records::from_bytes(&renumbered))
+}
+
+/// Which values records of a step keep: how many they had, and for each that they have now its place among these.
+#[derive(Debug)]
+pub(super) struct KeptValues {
+    pub(super) then: usize,
+    pub(super) now: Vec<Option<usize>>,
 }
 
 /// The step of the next record, with its mark, and what follows it.
@@ -351,6 +368,18 @@ impl Records {
         match self {
             Records::Short(length, bytes) => &bytes[..usize::from(*length)],
             Records::Long(bytes) => bytes,
+        }
+    }
+
+    /// Records that stand in the order of their steps.
+    fn from_bytes(records: &[u8]) -> Records {
+        match u8::try_from(records.len()) {
+            Ok(length) if records.len() <= Records::INLINE => {
+                let mut bytes = [0; Records::INLINE];
+                bytes[..records.len()].copy_from_slice(records);
+                Records::Short(length, bytes)
+            }
+            _ => Records::Long(records.to_vec()),
         }
     }
 

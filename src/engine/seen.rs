@@ -61,10 +61,16 @@ impl SeenKeys {
     }
 
     /// Takes up keys of so many parts where there is none yet; `hash` gives the hash of each.
-    pub(super) fn load(&mut self, from: &mut Reader<'_>, parts: usize, hash: impl Fn(&[u8]) -> u64) -> Option<()> {
+    pub(super) fn load(
+        &mut self,
+        from: &mut Reader<'_>,
+        parts: usize,
+        now_ms: i64,
+        hash: impl Fn(&[u8]) -> u64,
+    ) -> Option<()> {
         for _ in 0..from.count()? {
             let (time_ms, key) = (from.signed()?, Key::checked(from.bytes()?, parts)?);
-            self.keys.is_next(time_ms).then(|| self.see(hash(key), key, time_ms))?;
+            (time_ms <= now_ms && self.keys.is_next(time_ms)).then(|| self.see(hash(key), key, time_ms))?;
         }
         Some(())
     }

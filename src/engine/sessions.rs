@@ -90,12 +90,12 @@ impl Sessions {
     pub(super) fn load<'a>(
         &mut self,
         from: &mut Reader<'a>,
-        (rule, session): (&Rule, &Session),
+        session: &Session,
         placing: &mut Placing<'_, 'a>,
     ) -> Option<()> {
         let Sessions { open, kept } = self;
         open.load(idle(session), from, placing, |from, placing| {
-            let (head, tail) = (placing.record_list(from, rule)?, placing.record_list(from, rule)?);
+            let (head, tail) = (placing.record_list(from, STEP)?, placing.record_list(from, STEP)?);
             let folds = session.folds.iter().map(|plan| Fold::load(plan.aggregate, from)).collect::<Option<_>>()?;
             let open = Open { head, tail, folds };
             *kept += open.kept();

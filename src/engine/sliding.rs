@@ -10,9 +10,9 @@
 
 use std::collections::VecDeque;
 
-use crate::engine::codec::{Reader, put_bytes, put_count, put_signed, put_value};
+use crate::engine::codec::{Reader, put, put_bytes, put_count, put_signed, put_value};
 use crate::engine::compare;
-use crate::engine::fold::{self, Spread, Total, key_of, number, whole};
+use crate::engine::fold::{self, Kinds, Spread, Total, key_of, number, whole};
 use crate::engine::ranked::{Ranked, total_order};
 use crate::engine::recent::Recent;
 use crate::event::{Key, Value};
@@ -121,17 +121,29 @@ impl Sliding {
 
     /// Writes what lies in the window.
     pub(super) fn save(&self, out: &mut Vec<u8>) {
-        put_signed(out, self.pushed);
+        put(out, self.pushed.cast_unsigned());
         put_count(out, self.len());
         self.entries.save(out);
     }
 
-    /// Reads it back: what is computed of the entries is computed anew.
-    pub(super) fn load(aggregate: Aggregate, range: WindowRange, from: &mut Reader<'_>) -> Option<Sliding> {
-        let mut sliding = Sliding { pushed: from.signed()?, ..Sliding::new(aggregate, range) };
+    /// Reads it back, of a key that was last touched at this time (ms): what is computed of the entries is computed anew.
+    pub(super) fn load(
+        aggregate: Aggregate,
+        range: WindowRange,
+        from: &mut Reader<'_>,
+        touched_ms: i64,
+    ) -> Option<Sliding> {
+        let pushed = i64::try_from(from.counter()?).ok()?;
+        let mut sliding = Sliding { pushed, ..Sliding::new(aggregate, range) };
+        let newest = if let WindowRange::Last(_) = range { pushed } else { touched_ms };
+        let mut kinds = Kinds::default();
+        // Integers and numbers of a sum stand in two rows, each in its order.
+        let mut last = [i64::MIN; 2];
         for _ in 0..from.count()? {
             let mark = from.signed()?;
-            sliding.entries.load_one(aggregate, mark, from)?;
+            let row = usize::from(sliding.entries.load_one(aggregate, mark, from, &mut kinds)?);
+            (last[row] <= mark && mark <= newest).then_some(())?;
+            last[row] = mark;
         }
         Some(sliding)
     }
@@ -250,16 +262,18 @@ impl Entries {
         }
     }
 
-    fn load_one(&mut self, aggregate: Aggregate, mark: i64, from: &mut Reader<'_>) -> Option<()> {
+    /// Reads an entry. Says whether it is a number, and no integer, of a sum.
+    fn load_one(&mut self, aggregate: Aggregate, mark: i64, from: &mut Reader<'_>, kinds: &mut Kinds) -> Option<bool> {
         match self {
             Entries::Count(marks) => marks.push_back(mark),
             Entries::Distinct(recent) => recent.see(Key::from_bytes(Key::checked(from.bytes()?, 1)?), mark),
             _ => {
-                let value = from.value().filter(|value| !value.is_missing())?;
+                let value = from.value().filter(|value| kinds.are_one_with(value))?;
                 self.push(aggregate, mark, &value);
+                return Some(matches!((&*self, &value), (Entries::Total(_), Value::Number(_))));
             }
         }
-        Some(())
+        Some(false)
     }
 }
 

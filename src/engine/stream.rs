@@ -127,7 +127,7 @@ impl Stream {
         let mut from = Reader::new(bytes);
         let names = Names::load(&mut from, self.engine.program(), self.engine.sources()).ok_or(Damaged("names"))?;
         self.sequencer.load(&mut from, &names).ok_or(Damaged("inputs"))?;
-        let carried = self.engine.load(&mut from, &names).map_err(Damaged)?;
+        let carried = self.engine.load(&mut from, &names, self.sequencer.watermark()).map_err(Damaged)?;
         if from.is_at_end() { Ok(carried) } else { Err(Damaged("end")) }
     }
 

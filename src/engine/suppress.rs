@@ -69,7 +69,7 @@ impl Suppressor {
             suppressor.ends.push_back((from.signed()?, key(from)?));
         }
         for _ in 0..from.count()? {
-            suppressor.sent.insert(key(from)?, Sent { until_ms: from.signed()?, suppressed: from.number()? });
+            suppressor.sent.insert(key(from)?, Sent { until_ms: from.signed()?, suppressed: from.counter()? });
         }
         Some(suppressor)
     }

@@ -4,6 +4,7 @@ mod crowd;
 mod limits;
 mod measures;
 mod reference;
+mod saved;
 mod state;
 mod support;
 mod tables;

@@ -43,3 +43,15 @@ impl Feed {
         (admission, alerts)
     }
 }
+
+/// The events of these lines, in order, for a program.
+pub(super) fn decode(program: &Program, lines: &str) -> Vec<Event> {
+    let mut decoder = JsonDecoder::new(program, &FieldNames::default(), DecodeLimits::default());
+    let decode = |(offset, line): (u64, &str)| {
+        let mut event = Event::default();
+        decoder.decode(line.as_bytes(), &mut event).expect("the line is an event");
+        event.position.offset = offset;
+        event
+    };
+    (0..).zip(lines.lines()).map(decode).collect()
+}

@@ -37,9 +37,7 @@ impl Session<'_> {
 
     /// Commits before the partitions are given up. At least once, what fails now is only read again.
     pub(super) fn commit_last(&mut self) -> Result<(), Ended> {
-        let sent = self.feeds.collect(&self.source, &mut self.outputs).map_err(Ended::from);
-        let done = sent.and_then(|()| self.commit(true));
-        match done {
+        match self.commit_all(true) {
             Err(ended) if self.is_exactly_once() => Err(ended),
             Err(ended) => {
                 CommitFailed { error: ended.reason() }.emit(&self.plan.metrics);
@@ -47,6 +45,12 @@ impl Session<'_> {
             }
             Ok(()) => Ok(()),
         }
+    }
+
+    /// Sends all that was found, and commits it.
+    pub(super) fn commit_all(&mut self, last: bool) -> Result<(), Ended> {
+        self.feeds.collect(&self.source, &mut self.outputs)?;
+        self.commit(last)
     }
 
     /// Takes back what was sent and not committed. A new producer would do so as well; where none comes, readers of the
@@ -86,7 +90,9 @@ impl Session<'_> {
                 self.feeds.keep_changed();
                 return Err(error.into());
             }
-            if let Err(error) = self.source.commit(next, last) {
+            // Files are removed by what is stored, so a commit that names a new snapshot is waited for.
+            let waits = last || self.feeds.at_home().iter().any(|entry| entry.kept.is_unsaid());
+            if let Err(error) = self.source.commit(next, waits) {
                 self.feeds.keep_changed();
                 CommitFailed { error: error.to_string() }.emit(&self.plan.metrics);
                 return Ok(());

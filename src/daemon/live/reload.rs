@@ -8,6 +8,7 @@ use super::{Ended, Session, read_tables};
 use crate::daemon::feed::Entry;
 use crate::daemon::rulebook::{Active, Swapped, Wish};
 use crate::daemon::shard::{Begin, Saved, Shard};
+use crate::daemon::tables::Tables;
 use crate::daemon::topology::Topology;
 use crate::engine::{Carried, Damaged, Limits};
 use crate::intake::input_settings;
@@ -34,7 +35,7 @@ impl Session<'_> {
         self.feeds.measure();
         let began = Instant::now();
         let limits = self.plan.settings.limits.open.share(topology.shards());
-        let swapped = self.swap(&wish, limits, began)?;
+        let swapped = self.swap(&wish, &tables, limits, began)?;
         self.topology = topology;
         self.tables = tables;
         self.tables.give(self.feeds.entries());
@@ -49,12 +50,12 @@ impl Session<'_> {
         })
     }
 
-    fn swap(&mut self, wish: &Wish, limits: Limits, began: Instant) -> Result<Swapped, Ended> {
+    fn swap(&mut self, wish: &Wish, tables: &Tables, limits: Limits, began: Instant) -> Result<Swapped, Ended> {
         let Active { program, .. } = &wish.active;
         let mut swapped = Swapped::default();
         let mut shards = Vec::new();
         for entry in self.feeds.at_home() {
-            let restored = self.with_rules(entry, program, limits);
+            let restored = self.with_rules(entry, program, tables, limits);
             let (shard, Carried { kept, left_out }) = restored
                 .map_err(|error| Ended::Rebuild(format!("the state could not be carried to other rules: {error}")))?;
             swapped.kept += kept;
@@ -73,7 +74,13 @@ impl Session<'_> {
     }
 
     /// A shard of other rules with the state of one that stands where its last commit does.
-    fn with_rules(&self, entry: &Entry, program: &Arc<Program>, limits: Limits) -> Result<(Shard, Carried), Damaged> {
+    fn with_rules(
+        &self,
+        entry: &Entry,
+        program: &Arc<Program>,
+        tables: &Tables,
+        limits: Limits,
+    ) -> Result<(Shard, Carried), Damaged> {
         let Entry { shard, feeds, .. } = entry;
         let mut state = Vec::new();
         shard.save(&mut state);
@@ -84,7 +91,7 @@ impl Session<'_> {
         });
         let begin: Vec<Begin> = begin.collect();
         let inputs: Vec<_> = (0..feeds.len()).map(|input| (shard.high_ms(input), shard.is_idle(input))).collect();
-        let saved = Saved { inputs: &inputs, state: &state };
+        let saved = Saved { inputs: &inputs, state: &state, tables: tables.rows() };
         Shard::restored(Arc::clone(program), Arc::clone(&self.names), limits, &begin, saved)
     }
 }

@@ -7,6 +7,7 @@
 //! Where a shard comes, the newest snapshot that is named is taken up and what came after it is read back, muted. One
 //! that cannot be taken up is said loudly, and the one before it is tried, and then the log from where the group began.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -20,11 +21,14 @@ use crate::daemon::kept::Kept;
 use crate::daemon::offsets::Snapshots;
 use crate::daemon::shard::{Begin, Saved, Shard};
 use crate::engine::{Carried, Limits, STATE_VERSION};
-use crate::program::Program;
+use crate::program::{Program, Rows};
 use crate::telemetry::{Metrics, SnapshotFailed, SnapshotRefused, SnapshotTaken, StateRestored};
 
 /// How long the last snapshots may take when the daemon stops.
-const LAST_MAX: Duration = Duration::from_secs(4);
+const LAST_MAX: Duration = Duration::from_secs(2);
+
+/// A snapshot that takes so long beyond its time is trouble.
+const SLOW: Duration = Duration::from_secs(30);
 
 /// Where snapshots are, and the one that is being written.
 pub(super) struct Keeper {
@@ -32,8 +36,9 @@ pub(super) struct Keeper {
     writer: Writer,
     every: Duration,
     metrics: Metrics,
-    /// How long detection stood still for the one that is written.
+    /// How long detection stood still for the one that is written, and when it was given to be.
     pause: Duration,
+    given: Instant,
     /// Why the last one failed, where it did.
     trouble: Option<String>,
 }
@@ -51,7 +56,15 @@ impl Keeper {
         match Writer::start(Arc::clone(&store)) {
             Ok(writer) => {
                 let (every, metrics) = (*every, plan.metrics.clone());
-                Some(Keeper { store, writer, every, metrics, pause: Duration::ZERO, trouble: None })
+                Some(Keeper {
+                    store,
+                    writer,
+                    every,
+                    metrics,
+                    pause: Duration::ZERO,
+                    given: Instant::now(),
+                    trouble: None,
+                })
             }
             Err(error) => {
                 tracing::error!(%error, "no thread to write snapshots with: there are none");
@@ -77,6 +90,7 @@ impl Keeper {
         let mut state = Vec::with_capacity(entry.kept.bytes() + entry.kept.bytes() / 8);
         entry.shard.save(&mut state);
         self.pause = began.elapsed();
+        self.given = began;
         let number = entry.kept.take(state.len(), wall_clock_ms());
         self.writer.put(&name_of(&entry.feeds), number, inputs_of(entry), STATE_VERSION, state);
     }
@@ -86,18 +100,28 @@ impl Keeper {
         if !self.writer.is_at_work() {
             return;
         }
-        let Some(Written { shard, number, result, took }) = self.writer.written(patience) else { return };
+        let Some(Written { shard, number, result, took }) = self.writer.written(patience) else {
+            if self.given.elapsed() > self.every + SLOW {
+                let (place, seconds) = (self.store.place(), self.given.elapsed().as_secs());
+                self.trouble = Some(format!("a snapshot is being written to {place} for {seconds} s"));
+            }
+            return;
+        };
         match result {
             Ok(bytes) => {
                 self.trouble = None;
                 SnapshotTaken { shard: &shard, bytes, pause: self.pause, took }.emit(&self.metrics);
                 if let Some(entry) = entries.iter_mut().find(|entry| name_of(&entry.feeds) == shard) {
-                    entry.kept.stored(number);
-                    entry.shard.keep_changed();
+                    if entry.kept.stored(number) {
+                        entry.shard.keep_changed();
+                    }
                 }
             }
             Err(error) => {
                 let place = self.store.place();
+                if let Some(entry) = entries.iter_mut().find(|entry| name_of(&entry.feeds) == shard) {
+                    entry.kept.failed(number);
+                }
                 self.trouble = Some(format!("snapshots cannot be written to {place}: {error}"));
                 SnapshotFailed { shard: &shard, place: &place, error: &error }.emit(&self.metrics);
             }
@@ -157,7 +181,9 @@ impl Keeper {
         let bytes = self.store.get(&name, number).map_err(unreadable)?;
         let bytes = bytes.ok_or_else(|| SnapshotError::Missing.to_string())?;
         let snapshot = Snapshot::from_bytes(&bytes, STATE_VERSION).map_err(|error| error.to_string())?;
-        let (shard, carried) = coming.restore(&snapshot)?;
+        // Whatever is in it: the one before it may be right.
+        let restored = catch_unwind(AssertUnwindSafe(|| coming.restore(&snapshot)));
+        let (shard, carried) = restored.map_err(|_| "taking it up panicked: this is a bug".to_owned())??;
         let Carried { kept, left_out } = &carried;
         StateRestored { shard: &name, bytes: bytes.len(), kept: *kept, left_out, took: began.elapsed() }.emit();
         Ok(shard)
@@ -175,6 +201,8 @@ pub(super) struct Coming<'a> {
     pub(super) begin: &'a [Begin],
     /// The oldest offset of each.
     pub(super) low: &'a [i64],
+    /// The rows of lists and tables.
+    pub(super) tables: &'a [Arc<Rows>],
 }
 
 impl Coming<'_> {
@@ -195,7 +223,7 @@ impl Coming<'_> {
         let begin: Vec<Begin> = self.begin.iter().zip(&snapshot.inputs).map(from).collect();
         let inputs: Vec<(Option<i64>, bool)> =
             snapshot.inputs.iter().map(|input| (input.high_ms, input.idle)).collect();
-        let saved = Saved { inputs: &inputs, state: snapshot.state };
+        let saved = Saved { inputs: &inputs, state: snapshot.state, tables: self.tables };
         let shard = Shard::restored(Arc::clone(self.program), Arc::clone(self.sources), self.limits, &begin, saved);
         shard.map_err(|error| error.to_string())
     }

@@ -2,23 +2,28 @@
 //!
 //! Timers are not saved: they follow from what is open. Counts are not either: who runs the engine keeps them.
 
+use std::sync::Arc;
+
 use super::{Engine, Live, RuleState, State};
-use crate::engine::codec::{Reader, put, put_count, put_option, put_signed, put_value};
+use crate::engine::codec::{Reader, put, put_bytes, put_count, put_option, put_signed, put_value};
 use crate::engine::held;
 use crate::engine::keys::KeyTable;
 use crate::engine::limits::Limit;
+use crate::engine::record::KeptValues;
 use crate::engine::saved::{
-    Carried, Identity, Kind, Names, Placing, SavedKeys, Section, of_measure, of_rule, of_text, save_keys, save_section,
+    Carried, Identity, Kind, Names, Placing, SavedKeys, Section, load_captures, of_measure, of_rule, of_text,
+    save_captures, save_keys, save_section,
 };
 use crate::engine::suppress::Suppressor;
 use crate::event::Key;
 use crate::program::{
-    KeyId, Measure, Novelty, NoveltyId, Program, Rows, Rule, Strategy, Table, TableId, TwoStep, Window, WindowId,
+    KeyId, Measure, Member, Novelty, NoveltyId, Program, Rows, Rule, Strategy, Table, TableId, TwoStep, Window,
+    WindowId,
 };
 
 impl Engine {
     /// The names of the sources.
-    pub(in crate::engine) fn sources(&self) -> &std::sync::Arc<[String]> {
+    pub(in crate::engine) fn sources(&self) -> &Arc<[String]> {
         &self.state.live.sources
     }
 
@@ -43,9 +48,16 @@ impl Engine {
     }
 
     /// Takes a state up, before the first event and with the limits set. Where that fails the engine is of no use.
-    pub(in crate::engine) fn load(&mut self, from: &mut Reader<'_>, names: &Names) -> Result<Carried, &'static str> {
+    pub(in crate::engine) fn load(
+        &mut self,
+        from: &mut Reader<'_>,
+        names: &Names,
+        watermark_ms: Option<i64>,
+    ) -> Result<Carried, &'static str> {
         let Engine { program, state } = self;
         state.load_clock(from).ok_or("clock")?;
+        // What timers make of alerts is of their time, which may be after the last event.
+        let now_ms = state.now_ms.max(watermark_ms.unwrap_or(i64::MIN));
         let tables = from.count().ok_or("count of keys")?;
         let mut keys = (0..tables).map(|_| SavedKeys::load(from)).collect::<Option<Vec<_>>>().ok_or("keys")?;
         let count = u32::from_le_bytes(from.fixed().ok_or("count of sections")?);
@@ -53,7 +65,8 @@ impl Engine {
         for _ in 0..count {
             let section = Section::load(from).ok_or("sections")?;
             let keys = keys.get_mut(section.keys).ok_or("sections")?;
-            state.load_section(program, section, names, keys, &mut carried)?;
+            let mut loading = Loading { program, names, saved: keys, now_ms, carried: &mut carried };
+            state.load_section(section, &mut loading)?;
         }
         state.live.keys.iter_mut().for_each(KeyTable::tidy_all);
         for rule in &program.rules {
@@ -82,9 +95,9 @@ impl State {
     }
 
     fn load_clock(&mut self, from: &mut Reader<'_>) -> Option<()> {
-        self.memo.set_arrival(from.number()?);
+        self.memo.set_arrival(from.counter()?);
         (self.now_ms, self.swept_ms) = (from.signed()?, from.signed()?);
-        let (counted_ms, counted_arrival) = (from.signed()?, from.number()?);
+        let (counted_ms, counted_arrival) = (from.signed()?, from.counter()?);
         let full = from.option()?.and_then(|at| Limit::ALL.into_iter().find(|limit| *limit as i64 == at));
         // Budgets that there were not, or are not any more, are as they were set.
         if self.live.room.limits.has_budget() && counted_ms < i64::MAX {
@@ -107,6 +120,7 @@ impl State {
             let open = state.open();
             if open > 0 {
                 section((Kind::Rule, &rule.name, identity), rule.key, open, &|out| {
+                    save_captures(rule, out);
                     state.save(rule, &live.keys[rule.key.index()], out);
                 });
             }
@@ -118,6 +132,7 @@ impl State {
             let first = &program.rules[two_step.members[0].rule.index()];
             section((Kind::TwoStep, &first.name, of_rule(program, first)), first.key, runs.len(), &|out| {
                 save_members(program, two_step, out);
+                save_captures(first, out);
                 runs.save(out);
             });
         }
@@ -142,110 +157,114 @@ impl State {
     }
 
     /// Takes one section up, if its owner is there.
-    fn load_section<'a>(
-        &mut self,
-        program: &Program,
-        section: Section<'a>,
-        names: &Names,
-        saved: &mut SavedKeys<'a>,
-        carried: &mut Carried,
-    ) -> Result<(), &'static str> {
-        let Section { kind, name, identity, open, body, .. } = section;
-        let mut from = body;
-        let is_same_key = |key: KeyId| program.keys[key.index()].parts.iter().eq(&saved.parts);
+    fn load_section<'a>(&mut self, section: Section<'a>, loading: &mut Loading<'_, 'a>) -> Result<(), &'static str> {
+        let Section { kind, name, identity, open, body: mut from, .. } = section;
+        let program = loading.program;
         let taken = match kind {
-            Kind::Rule | Kind::Sent => rule(program, name, identity).filter(|rule| is_same_key(rule.key)).map(|rule| {
-                if kind == Kind::Sent {
-                    self.load_sent(&mut from, rule, saved)
-                } else {
-                    self.load_rule(&mut from, rule, names, saved)
-                }
-            }),
-            Kind::TwoStep => Some(self.load_two_steps(program, &mut from, names, saved, carried)),
-            Kind::Window => window(program, name).filter(|(_, window)| is_same_key(window.key)).map(|owner| {
-                let mut placing = Placing { names, saved, keys: &mut self.live.keys[owner.1.key.index()] };
+            Kind::Rule => loading.rule(name, identity).map(|rule| self.load_rule(&mut from, rule, loading)),
+            Kind::Sent => loading.rule(name, identity).map(|rule| self.load_sent(&mut from, rule, loading)),
+            Kind::TwoStep => Some(self.load_two_steps(&mut from, open, loading)),
+            Kind::Window => window(program, name).filter(|(_, window)| loading.is_same_key(window.key)).map(|owner| {
+                let mut placing = loading.placing(&mut self.live.keys[owner.1.key.index()], Vec::new());
                 self.memory.load_window(&mut from, owner, &mut placing)
             }),
             Kind::Novelty => novelty(program, name)
-                .filter(|(_, novelty)| is_same_key(novelty.key))
-                .map(|(id, _)| self.memory.load_novelty(&mut from, id, saved.parts.len())),
+                .filter(|(_, novelty)| loading.is_same_key(novelty.key))
+                .map(|(id, _)| self.memory.load_novelty(&mut from, id, loading.saved.parts.len(), loading.now_ms)),
             Kind::Measure => {
-                measure(program, name, identity).filter(|measure| is_same_key(measure.key)).map(|measure| {
+                measure(program, name, identity).filter(|measure| loading.is_same_key(measure.key)).map(|measure| {
                     let Live { keys, hasher, .. } = &mut self.live;
-                    let mut placing = Placing { names, saved, keys: &mut keys[measure.key.index()] };
+                    let mut placing = loading.placing(&mut keys[measure.key.index()], Vec::new());
                     self.measures.load(&mut from, measure, &mut placing, |key| Key::hash_of(key, hasher))
                 })
             }
             Kind::Table => table(program, name, identity).filter(|_| self.applies_changes).map(|id| {
-                self.lookups[id.index()] = std::sync::Arc::new(load_rows(&mut from)?);
+                self.lookups[id.index()] = Arc::new(load_rows(&mut from)?);
                 Some(())
             }),
         };
-        match taken {
-            Some(taken) => {
+        match (taken, kind) {
+            (Some(taken), _) => {
                 taken.filter(|()| from.is_at_end()).ok_or(kind.what())?;
-                if kind == Kind::Rule {
-                    carried.kept += open;
-                }
+                loading.carried.kept += if kind == Kind::Rule { open } else { 0 };
             }
-            None if kind != Kind::Sent => carried.left_out.push((name.to_owned(), open)),
-            None => {}
+            (None, Kind::Sent) => {}
+            (None, _) => loading.carried.left_out.push((name.to_owned(), open)),
         }
         Ok(())
     }
 
-    fn load_rule<'a>(
-        &mut self,
-        from: &mut Reader<'a>,
-        rule: &Rule,
-        names: &Names,
-        saved: &mut SavedKeys<'a>,
-    ) -> Option<()> {
+    fn load_rule<'a>(&mut self, from: &mut Reader<'a>, rule: &Rule, loading: &mut Loading<'_, 'a>) -> Option<()> {
         let Live { rules, keys, .. } = &mut self.live;
-        let mut placing = Placing { names, saved, keys: &mut keys[rule.key.index()] };
+        let values = load_captures(from, rule)?;
+        let mut placing = loading.placing(&mut keys[rule.key.index()], values);
         rules[rule.id.index()].load(rule, from, &mut placing)
     }
 
-    fn load_sent(&mut self, from: &mut Reader<'_>, rule: &Rule, saved: &SavedKeys<'_>) -> Option<()> {
-        self.live.rules[rule.id.index()].suppressor = Suppressor::load(from, saved.parts.len())?;
+    fn load_sent(&mut self, from: &mut Reader<'_>, rule: &Rule, loading: &Loading<'_, '_>) -> Option<()> {
+        let sent = Suppressor::load(from, loading.saved.parts.len())?;
+        // A rule that says everything by now forgets what it said.
+        if rule.alert.at_most_once_ms.is_some() {
+            self.live.rules[rule.id.index()].suppressor = sent;
+        }
         Some(())
     }
 
     /// Takes up the runs of those two-step sequences that are the same as then: they run together now as well.
-    fn load_two_steps<'a>(
-        &mut self,
-        program: &Program,
-        from: &mut Reader<'a>,
-        names: &Names,
-        saved: &mut SavedKeys<'a>,
-        carried: &mut Carried,
-    ) -> Option<()> {
+    fn load_two_steps<'a>(&mut self, from: &mut Reader<'a>, open: usize, loading: &mut Loading<'_, 'a>) -> Option<()> {
+        let program = loading.program;
         let mut members = Vec::new();
         for _ in 0..from.count()? {
             let name = from.name()?;
-            let found = rule(program, name, from.fixed()?).filter(|rule| rule.two_step.is_some());
+            let found = loading.rule(name, from.fixed()?).filter(|rule| rule.two_step.is_some());
             if found.is_none() {
-                carried.left_out.push((name.to_owned(), 0));
+                loading.carried.left_out.push((name.to_owned(), open));
             }
             members.push(found);
         }
-        let Some(first) = members.iter().flatten().next() else {
+        let Some(first) = members.iter().flatten().next().copied() else {
             *from = Reader::new(&[]);
             return Some(());
         };
+        let values = load_captures(from, first)?;
         let id = first.two_step?;
         let two_step = &program.two_steps[id.index()];
-        let place = |member: &crate::program::Member| {
-            members.iter().position(|then| then.is_some_and(|then| then.id == member.rule))
-        };
+        let place = |member: &Member| members.iter().position(|then| then.is_some_and(|then| then.id == member.rule));
         let places: Vec<Option<usize>> = two_step.members.iter().map(place).collect();
         let Live { two_steps, keys, .. } = &mut self.live;
-        let mut placing = Placing { names, saved, keys: &mut keys[first.key.index()] };
+        let mut placing = loading.placing(&mut keys[first.key.index()], values);
         let runs = &mut two_steps[id.index()];
         let before = runs.len();
-        runs.load(from, two_step, first, &places, &mut placing)?;
-        carried.kept += runs.len() - before;
+        runs.load(from, two_step, &places, &mut placing)?;
+        loading.carried.kept += runs.len() - before;
         Some(())
+    }
+}
+
+/// Where sections are taken up.
+struct Loading<'p, 'a> {
+    program: &'p Program,
+    names: &'p Names,
+    /// The keys of the section.
+    saved: &'p mut SavedKeys<'a>,
+    now_ms: i64,
+    carried: &'p mut Carried,
+}
+
+impl<'p, 'a> Loading<'p, 'a> {
+    /// Whether the keys of the section are of the parts of this key.
+    fn is_same_key(&self, key: KeyId) -> bool {
+        self.program.keys[key.index()].parts.iter().eq(&self.saved.parts)
+    }
+
+    /// The rule of a section, if it is there and the same.
+    fn rule(&self, name: &str, identity: Identity) -> Option<&'p Rule> {
+        let program = self.program;
+        program.rule(name).filter(|rule| of_rule(program, rule) == identity && self.is_same_key(rule.key))
+    }
+
+    fn placing<'s>(&'s mut self, keys: &'s mut KeyTable, values: Vec<KeptValues>) -> Placing<'s, 'a> {
+        Placing { names: self.names, saved: self.saved, keys, values, now_ms: self.now_ms }
     }
 }
 
@@ -269,9 +288,9 @@ impl RuleState {
         match &rule.strategy {
             Strategy::Filter => Some(()),
             Strategy::SequenceNfa | Strategy::AllOf => self.runs.load(from, rule, placing),
-            Strategy::EachPair => self.pairs.load(from, rule, placing),
-            Strategy::Held(_) => held::load(&mut self.streaks, from, rule, placing),
-            Strategy::Session(session) => self.sessions.load(from, (rule, session), placing),
+            Strategy::EachPair => self.pairs.load(from, placing),
+            Strategy::Held(_) => held::load(&mut self.streaks, from, placing),
+            Strategy::Session(session) => self.sessions.load(from, session, placing),
         }
     }
 }
@@ -281,13 +300,9 @@ fn save_members(program: &Program, two_step: &TwoStep, out: &mut Vec<u8>) {
     put_count(out, two_step.members.len());
     for member in &two_step.members {
         let rule = &program.rules[member.rule.index()];
-        crate::engine::codec::put_bytes(out, rule.name.as_bytes());
+        put_bytes(out, rule.name.as_bytes());
         out.extend_from_slice(&of_rule(program, rule));
     }
-}
-
-fn rule<'p>(program: &'p Program, name: &str, identity: Identity) -> Option<&'p Rule> {
-    program.rule(name).filter(|rule| of_rule(program, rule) == identity)
 }
 
 fn measure<'p>(program: &'p Program, name: &str, identity: Identity) -> Option<&'p Measure> {
@@ -316,7 +331,7 @@ fn save_rows(rows: &Rows, out: &mut Vec<u8>) {
     put_count(out, rows.len());
     // In whatever order: a table has none.
     rows.iter().for_each(|(key, row)| {
-        crate::engine::codec::put_bytes(out, key.as_bytes());
+        put_bytes(out, key.as_bytes());
         put_count(out, row.len());
         row.iter().for_each(|value| put_value(out, value));
     });

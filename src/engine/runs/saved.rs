@@ -71,7 +71,7 @@ impl Runs {
             self.shared += shared.entries.len();
             Shared::append(&mut self.together_mut(placing.keys, key).shared, shared)?;
         }
-        self.count_begins(placing)
+        self.count_begins(rule, placing)
     }
 
     /// The runs of one of the two queues.
@@ -81,18 +81,25 @@ impl Runs {
     }
 
     /// Counts how many runs begin at each event of what they share, and refuses runs that have what is not there.
-    fn count_begins(&mut self, placing: &Placing<'_, '_>) -> Option<()> {
+    fn count_begins(&mut self, rule: &Rule, placing: &Placing<'_, '_>) -> Option<()> {
         let Runs { rows, together, cell, .. } = self;
         for run in rows.iter() {
-            let mut count_of_run = 0;
+            let (mut events, mut last) = (0, None);
             for entry in record::entries(run.own.as_bytes()) {
-                count_of_run += 1;
-                let Entry::Span(span) = entry else { continue };
+                last = Some(entry);
+                let Entry::Span(span) = entry else {
+                    events += 1;
+                    continue;
+                };
+                is_shared(rule, span.step).then_some(())?;
                 let more = placing.keys.cell(run.key, *cell).more;
                 let lists = if more == NONE { None } else { together.get_mut(more).shared.as_deref_mut() };
                 Shared::begin_at(lists, span)?;
             }
-            (count_of_run > 0).then_some(())?;
+            // What is parted by what it waits for has taken an event of its own; a part that grows stands last.
+            let grows = run.taken > 0 && is_shared(rule, run.step);
+            let is_last = matches!(last, Some(Entry::Span(span)) if span.step == run.step);
+            (last.is_some() && (events > 0 || rule.waits.is_empty()) && (!grows || is_last)).then_some(())?;
         }
         Some(())
     }
@@ -101,12 +108,24 @@ impl Runs {
 fn read(from: &mut Reader<'_>, rule: &Rule, placing: &mut Placing<'_, '_>, waiting: bool) -> Option<(Run, u64)> {
     let key = placing.row(from)?;
     let (taken, step) = (from.narrow()?, StepId(from.byte()?));
-    let (ends_ms, arrival) = (from.signed()?, from.number()?);
-    let own = placing.records(from, rule)?;
-    let unordered = matches!(rule.strategy, Strategy::AllOf);
-    let is_place = step.index() < rule.steps.len() || ((waiting || unordered) && step.index() == rule.steps.len());
+    let (ends_ms, arrival) = (from.signed()?, from.counter()?);
+    let own = placing.records(from)?;
+    let (is_place, longest_ms) = match (waiting, &rule.absence) {
+        (true, Some(absence)) => (step.index() == rule.steps.len(), Some(absence.within_ms)),
+        (true, None) => return None,
+        (false, _) if matches!(rule.strategy, Strategy::AllOf) => {
+            (step.index() == 0, rule.within.map(|within| within.ms))
+        }
+        (false, _) => (step.index() < rule.steps.len(), rule.within.map(|within| within.ms)),
+    };
+    let is_soon = longest_ms.is_none_or(|longest_ms| ends_ms <= placing.now_ms.saturating_add(longest_ms));
     let run = Run { taken, step, waiting, own, ..Run::new(key, ends_ms) };
-    is_place.then_some((run, arrival))
+    (is_place && is_soon).then_some((run, arrival))
+}
+
+/// Whether the runs of a key share the events of a step.
+fn is_shared(rule: &Rule, step: StepId) -> bool {
+    rule.steps.get(step.index()).is_some_and(|step| step.is_repeated() && step.independent)
 }
 
 impl Shared {
@@ -118,10 +137,11 @@ impl Shared {
     }
 
     fn load(from: &mut Reader<'_>, rule: &Rule, placing: &Placing<'_, '_>) -> Option<Shared> {
-        let (step, base) = (StepId(from.byte()?), from.number()?);
+        let (step, base) = (StepId(from.byte()?), from.counter()?);
+        is_shared(rule, step).then_some(())?;
         let length = from.count()?;
         base.checked_add(length as u64)?;
-        let entry = |_| Some((Record::from(placing.record(from, rule)?.as_bytes()), 0));
+        let entry = |_| Some((Record::from(placing.record(from, step)?.as_bytes()), 0));
         Some(Shared { step, base, entries: (0..length).map(entry).collect::<Option<_>>()?, next: None })
     }
 

@@ -1,5 +1,6 @@
-//! By what it is told whether something that was saved is what the program has now: what decides which runs there are,
-//! and what they keep. What is only said in alerts may change.
+//! By what it is told whether something that was saved is what the program has now: what decides which runs there are.
+//! What is only said in alerts may change; a field that is said for the first time is missing of events that were taken
+//! before.
 
 use sha2::{Digest, Sha256};
 
@@ -14,8 +15,7 @@ pub(in crate::engine) fn of_rule(program: &Program, rule: &Rule) -> Identity {
     hash.update(rule.match_hash);
     for step in &rule.steps {
         let types = step.guards.iter().map(|guard| &program.schema.get(guard.type_id).name);
-        let captures = step.captures.iter().map(|capture| (&capture.path, capture.shown));
-        hash.update(format!("{:?}{:?};", types.collect::<Vec<_>>(), captures.collect::<Vec<_>>()));
+        hash.update(format!("{:?};", types.collect::<Vec<_>>()));
     }
     if let Strategy::Session(_) = rule.strategy {
         // What is computed of a session may be for its message alone.

@@ -3,24 +3,22 @@
 
 use crate::engine::codec::{Reader, put, put_bytes, put_count};
 use crate::engine::keys::KeyTable;
-use crate::engine::record::{self, Record, Records};
+use crate::engine::record::{self, KeptValues, Record, Records};
 use crate::engine::saved::Names;
 use crate::engine::slab::{NONE, Row};
 use crate::event::Key;
-use crate::program::{Rule, StepId};
+use crate::program::{Capture, Rule, Shown, Step, StepId};
 
 /// The keys of one `for each`, as they were saved.
 pub(in crate::engine) struct SavedKeys<'a> {
     /// The names of its parts.
     pub(in crate::engine) parts: Vec<&'a str>,
-    /// By their row of then.
-    keys: Vec<Option<&'a [u8]>>,
-    /// By their row of then, where they are now.
+    /// Their numbers of then, in order; mostly none is left out.
+    numbers: Vec<u32>,
+    keys: Vec<&'a [u8]>,
+    /// Where they are now.
     rows: Vec<Row>,
 }
-
-/// So many rows may lie between two keys: tables have as many free rows as they once had keys.
-const GAP_MAX: usize = 1 << 28;
 
 /// Writes the keys of a table.
 pub(in crate::engine) fn save_keys(table: &KeyTable, parts: &[String], out: &mut Vec<u8>) {
@@ -39,15 +37,21 @@ impl<'a> SavedKeys<'a> {
     /// Reads them back; none has a row yet.
     pub(in crate::engine) fn load(from: &mut Reader<'a>) -> Option<SavedKeys<'a>> {
         let parts = (0..from.count()?).map(|_| from.name()).collect::<Option<_>>()?;
-        let mut keys = Vec::new();
+        let (mut numbers, mut keys, mut next) = (Vec::new(), Vec::new(), 0_u32);
         for _ in 0..from.count()? {
-            let row = keys.len() + from.narrow::<usize>().filter(|gap| *gap < GAP_MAX)?;
-            keys.resize(row, None);
-            keys.push(Some(from.bytes()?));
+            let number = next.checked_add(from.narrow()?)?;
+            next = number.checked_add(1)?;
+            numbers.push(number);
+            keys.push(from.bytes()?);
         }
-        Row::try_from(keys.len()).ok()?;
         let rows = vec![NONE; keys.len()];
-        Some(SavedKeys { parts, keys, rows })
+        Some(SavedKeys { parts, numbers, keys, rows })
+    }
+
+    /// The place of a key by its number.
+    fn place(&self, number: u32) -> Option<usize> {
+        let dense = number as usize;
+        if self.numbers.get(dense) == Some(&number) { Some(dense) } else { self.numbers.binary_search(&number).ok() }
     }
 }
 
@@ -57,17 +61,46 @@ pub(in crate::engine) struct Placing<'p, 'a> {
     pub(in crate::engine) saved: &'p mut SavedKeys<'a>,
     /// The table of its key.
     pub(in crate::engine) keys: &'p mut KeyTable,
+    /// By step, which values its records keep.
+    pub(in crate::engine) values: Vec<KeptValues>,
+    /// How far time has come, in ms: nothing was touched after it.
+    pub(in crate::engine) now_ms: i64,
+}
+
+/// Writes which values the steps of a rule keep, by their paths.
+pub(in crate::engine) fn save_captures(rule: &Rule, out: &mut Vec<u8>) {
+    put_count(out, rule.steps.len());
+    for step in &rule.steps {
+        put_count(out, step.captures.len());
+        step.captures.iter().for_each(|capture| put_bytes(out, path_of(capture).as_bytes()));
+    }
+}
+
+/// Reads it back, and finds for each value that the steps keep now where it was.
+pub(in crate::engine) fn load_captures(from: &mut Reader<'_>, rule: &Rule) -> Option<Vec<KeptValues>> {
+    (from.count()? == rule.steps.len()).then_some(())?;
+    let step = |step: &Step| {
+        let then = (0..from.count()?).map(|_| from.name()).collect::<Option<Vec<&str>>>()?;
+        let place = |capture: &Capture| then.iter().position(|then| *then == path_of(capture));
+        Some(KeptValues { then: then.len(), now: step.captures.iter().map(place).collect() })
+    };
+    rule.steps.iter().map(step).collect()
+}
+
+/// A whole event has no path.
+fn path_of(capture: &Capture) -> &str {
+    if capture.shown == Shown::Whole { "" } else { &capture.path }
 }
 
 impl Placing<'_, '_> {
     /// Reads a key by its number, and gives its row.
     pub(in crate::engine) fn row(&mut self, from: &mut Reader<'_>) -> Option<Row> {
-        let at: usize = from.narrow()?;
-        let known = *self.saved.rows.get(at)?;
+        let at = self.saved.place(from.narrow()?)?;
+        let known = self.saved.rows[at];
         if known != NONE {
             return Some(known);
         }
-        let key = Key::checked(self.saved.keys[at]?, self.saved.parts.len())?;
+        let key = Key::checked(self.saved.keys[at], self.saved.parts.len())?;
         let row = self.keys.find_or_insert(key);
         self.saved.rows[at] = row;
         Some(row)
@@ -79,25 +112,25 @@ impl Placing<'_, '_> {
     }
 
     /// Reads what a rule has taken.
-    pub(in crate::engine) fn records(&self, from: &mut Reader<'_>, rule: &Rule) -> Option<Records> {
-        let values = |step: StepId| rule.steps.get(step.index()).map(|step| step.captures.len());
+    pub(in crate::engine) fn records(&self, from: &mut Reader<'_>) -> Option<Records> {
+        let values = |step: StepId| self.values.get(step.index());
         let names = self.names;
         record::renumber(from.bytes()?, values, |id| names.type_of(id), |id| names.source_of(id))
     }
 
-    /// Reads one event that a rule has taken.
-    pub(in crate::engine) fn record(&self, from: &mut Reader<'_>, rule: &Rule) -> Option<Records> {
-        self.records(from, rule).filter(|records| record::is_one_event(records.as_bytes()))
+    /// Reads one event that a step has taken.
+    pub(in crate::engine) fn record(&self, from: &mut Reader<'_>, step: StepId) -> Option<Records> {
+        self.records(from).filter(|records| record::is_one_event(records.as_bytes(), step))
     }
 
-    /// Reads events that a rule has taken, each by itself.
+    /// Reads events that a step has taken, each by itself.
     pub(in crate::engine) fn record_list<L: FromIterator<Record>>(
         &self,
         from: &mut Reader<'_>,
-        rule: &Rule,
+        step: StepId,
     ) -> Option<L> {
         let count = from.count()?;
-        (0..count).map(|_| Some(Record::from(self.record(from, rule)?.as_bytes()))).collect()
+        (0..count).map(|_| Some(Record::from(self.record(from, step)?.as_bytes()))).collect()
     }
 }
 

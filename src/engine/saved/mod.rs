@@ -21,7 +21,7 @@ mod section;
 
 pub use identity::state_identity;
 pub(super) use identity::{Identity, of_measure, of_rule, of_text};
-pub(super) use keys::{Placing, SavedKeys, put_key, put_records, save_keys};
+pub(super) use keys::{Placing, SavedKeys, load_captures, put_key, put_records, save_captures, save_keys};
 pub(super) use names::{Names, put_event, save_names};
 pub(super) use section::{Kind, Section, save_section};
 

@@ -1,10 +1,10 @@
 //! The runs of two-step sequences as they are saved, and how they are taken up again: in order of start, each with the
 //! rules that it is over for. Chains and groups are made anew.
 
-use super::{Done, NONE, Open, TwoSteps, start_ms};
+use super::{Done, FIRST, NONE, Open, TwoSteps, start_ms};
 use crate::engine::codec::{Reader, put, put_bytes, put_count};
 use crate::engine::saved::{Placing, put_key};
-use crate::program::{Rule, TwoStep};
+use crate::program::TwoStep;
 
 impl TwoSteps {
     /// Writes all open runs.
@@ -21,12 +21,11 @@ impl TwoSteps {
     }
 
     /// Takes up runs where there is none yet. `places` tells of each rule that runs together now its place among those
-    /// that did then; a run is over for one that did not. `rule` is one of them.
+    /// that did then; a run is over for one that did not.
     pub(in crate::engine) fn load(
         &mut self,
         from: &mut Reader<'_>,
         two_step: &TwoStep,
-        rule: &Rule,
         places: &[Option<usize>],
         placing: &mut Placing<'_, '_>,
     ) -> Option<()> {
@@ -34,7 +33,7 @@ impl TwoSteps {
         while from.flag()? {
             let key = placing.row(from)?;
             let then = Done((0..from.count()?).map(|_| from.number()).collect::<Option<_>>()?);
-            let first = placing.record(from, rule)?;
+            let first = placing.record(from, FIRST)?;
             let mut done = Done::default();
             for (place, of_then) in places.iter().enumerate() {
                 if of_then.is_none_or(|of_then| then.has(of_then)) {
@@ -44,8 +43,9 @@ impl TwoSteps {
             let is_over = done.len() == two_step.members.len();
             let done = (done.len() > 0).then(|| Box::new(done));
             let run = Open { key, after: NONE, done, first };
-            (last_ms <= start_ms(&run)).then_some(())?;
-            last_ms = start_ms(&run);
+            let start_ms = start_ms(&run);
+            (last_ms <= start_ms && start_ms <= placing.now_ms).then_some(())?;
+            last_ms = start_ms;
             if !is_over {
                 self.add(two_step, placing.keys, run);
             }
