@@ -20,6 +20,7 @@ mod replay;
 mod rules;
 mod run;
 mod test;
+mod topics;
 mod why;
 
 use std::process::ExitCode;
@@ -51,6 +52,7 @@ enum Command {
     Replay(replay::Arguments),
     Why(why::Arguments),
     Run(run::Arguments),
+    Topics(topics::Arguments),
 }
 
 /// Runs the subcommand that the process's arguments name, and says how it went.
@@ -69,6 +71,7 @@ pub fn main() -> ExitCode {
         Command::Replay(arguments) => replay::run(&arguments),
         Command::Why(arguments) => why::run(&arguments),
         Command::Run(arguments) => run::run(&arguments),
+        Command::Topics(arguments) => topics::run(&arguments),
     };
     result.unwrap_or_else(|error| exit::of_error(&error)).into()
 }

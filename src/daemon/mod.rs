@@ -13,7 +13,7 @@
 //! - `shard`    a stream over its inputs, muted while it reads back;
 //! - `offsets`  what is stored with a committed offset;
 //! - `topology` which partitions make a shard, and which rules are right that way;
-//! - `topics`   the daemon's own topics;
+//! - `needs`    the topics and rights that it needs of Kafka; `topics` its own topics;
 //! - `tables`   the rows of lists and tables, from topics; `table_files` from files that change;
 //! - `files`    the loop over files and standard input;
 //! - `output`   where alerts and dead letters go;
@@ -37,6 +37,7 @@ mod instance;
 mod judge;
 mod letters;
 mod live;
+mod needs;
 mod offsets;
 mod output;
 mod shard;
@@ -48,6 +49,7 @@ mod topics;
 mod topology;
 mod workers;
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -57,6 +59,9 @@ use tokio::runtime::{Builder, Runtime};
 pub use check::{Line, Report, check};
 pub use files::FilesSummary;
 pub use handle::Handle;
+#[cfg(any(test, feature = "testing"))]
+pub(crate) use http::on_a_free_port;
+pub use needs::{Cluster, Found, Needs, Resource, Right, Topic, compare};
 
 use crate::config::{Delivery, Settings, Sources};
 use crate::daemon::health::Health;
@@ -155,6 +160,7 @@ fn detect(
                 shutdown: shutdown.clone(),
                 tables: FileTables::watch(program, metrics, shutdown)?,
                 instance: (kafka.delivery == Delivery::ExactlyOnce).then(|| Instance::take(settings, kafka)),
+                has_begun: Cell::default(),
             };
             live::run(&plan).map(|()| Finished::Stopped)
         }
