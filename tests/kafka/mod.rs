@@ -11,6 +11,7 @@ mod once;
 mod poison;
 mod range;
 mod recovery;
+mod secrets;
 mod security;
 mod sinks;
 mod tables;
