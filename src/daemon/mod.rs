@@ -165,6 +165,7 @@ fn detect(
             live::run(&plan).map(|()| Finished::Stopped)
         }
         Sources::Files(files) => {
+            topics::prepare(settings, program)?;
             let summary = files::run(settings, files, program, metrics, health, shutdown, &sinks.channels)?;
             Ok(if shutdown.is_asked() { Finished::Stopped } else { Finished::Files(summary) })
         }

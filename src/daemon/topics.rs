@@ -14,6 +14,7 @@ use crate::daemon::needs::{Cluster, Must, Needs, Partitions, Topic, own_topics};
 use crate::kafka::client_config;
 use crate::program::Program;
 use crate::source::kafka::KafkaSource;
+use crate::telemetry::Metrics;
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -86,6 +87,20 @@ pub(super) fn ensure(
     }
     let partitions = partitions.iter().copied().max().unwrap_or(1);
     create(kafka, &settings.name, &missing, i32::try_from(partitions).unwrap_or(1))
+}
+
+/// The same before files are read, whose alerts or dead letters go to topics. A broker that does not answer yet is waited
+/// for by whoever writes to it.
+pub(super) fn prepare(settings: &Settings, program: &Program) -> anyhow::Result<()> {
+    let Some(kafka) = &settings.kafka else { return Ok(()) };
+    let own = own_topics(settings, kafka);
+    let names: Vec<&str> = own.iter().map(|topic| topic.name.as_str()).collect();
+    let source = KafkaSource::new(kafka, &settings.name, Metrics::default())?;
+    if names.is_empty() || source.partition_counts(&names, TIMEOUT).is_err() {
+        return Ok(());
+    }
+    expect(settings, kafka, program, &source)?;
+    ensure(settings, kafka, &[], &source)
 }
 
 fn create(kafka: &KafkaSettings, name: &str, topics: &[&Topic], partitions: i32) -> anyhow::Result<()> {

@@ -236,3 +236,31 @@ fn a_daemon_that_expects_its_topics_makes_none_and_says_what_does() {
     let mut daemon = Daemon::start(folder.path());
     daemon.ready();
 }
+
+#[test]
+#[ignore = "needs a broker: scripts/broker start"]
+fn a_daemon_over_files_makes_the_topic_of_its_alerts_or_expects_it() {
+    let broker = Broker::new();
+    let name = Broker::unique("files");
+    let config = format!(
+        "name = \"{name}\"\nrules = [\"test.rules\"]\n[kafka]\nbrokers = \"{}\"\ninternal_topics = \"expect\"\n[[source]]\n\
+         file = \"events.ndjson\"\n[alerts]\ntopic = \"{name}-alerts\"\n",
+        broker.address()
+    );
+    let run = |config: &str| {
+        let folder = folder(RULES, config);
+        let lines = [login("u1", "DE", 1_000), purchase("u1", "FR", 2_000)].join("\n");
+        std::fs::write(folder.path().join("events.ndjson"), lines).expect("the events are written");
+        let out = command(folder.path()).output().expect("it runs");
+        (out.status.code(), String::from_utf8_lossy(&out.stderr).into_owned())
+    };
+    let alerts = format!("{name}-alerts");
+    let (code, err) = run(&config);
+    assert!(code == Some(3) && err.contains(&format!("--create --if-not-exists --topic {alerts}")), "{err}");
+    assert_eq!(broker.partitions(&alerts), 0, "nothing was made");
+    let (code, err) = run(&config.replace("expect", "create"));
+    assert_eq!(code, Some(0), "{err}");
+    assert_eq!(broker.partitions(&alerts), 1);
+    let found = broker.reader(&alerts).until("the alert", |records| !records.is_empty());
+    assert_eq!(found[0].json()["rule"], "country_hop");
+}
