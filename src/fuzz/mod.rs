@@ -109,6 +109,21 @@ mod tests {
         holds("engine");
     }
 
+    /// For libFuzzer, which begins with files: `TRIPLINE_SEEDS` names the folder.
+    #[test]
+    #[ignore = "writes files: .ci/long runs it"]
+    fn the_seeds_are_written() {
+        let folder = std::path::PathBuf::from(std::env::var_os("TRIPLINE_SEEDS").expect("a folder is named"));
+        for target in TARGETS {
+            let folder = folder.join(target.name);
+            std::fs::create_dir_all(&folder).expect("it can be made");
+            for (number, seed) in (target.seeds)().into_iter().enumerate() {
+                std::fs::write(folder.join(format!("seed-{number:04}")), seed).expect("it can be written");
+            }
+            assert!(folder.join("seed-0000").exists(), "{} begins with something", target.name);
+        }
+    }
+
     #[test]
     fn a_target_that_does_not_hold_is_found() {
         let seeds = vec![b"{\"a\":1}".to_vec()];
