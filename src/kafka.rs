@@ -54,13 +54,20 @@ pub(crate) fn set_defaults(config: &mut ClientConfig, defaults: &[(&str, &str)])
     }
 }
 
+/// What the client can log in with. It finds out about others only when it is made, and repeats them.
+const MECHANISMS: [&str; 5] = ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "GSSAPI", "OAUTHBEARER"];
+
 /// Properties that the client does not know, or whose value it does not take. Values are not repeated: they may be
 /// secrets.
 pub fn check_properties(settings: &KafkaSettings) -> Vec<Problem> {
     let wrong = |(property, value): &(String, crate::secret::Secret)| {
         let mut config = ClientConfig::new();
         config.set(property, value.expose());
+        let is_mechanism = matches!(property.as_str(), "sasl.mechanism" | "sasl.mechanisms");
         let message = match config.create_native_config() {
+            Ok(_) if is_mechanism && !MECHANISMS.contains(&value.expose()) => {
+                format!("use one of {}", MECHANISMS.join(", "))
+            }
             Ok(_) => return None,
             Err(KafkaError::ClientConfig(code, ..)) if format!("{code:?}").contains("UNKNOWN") => {
                 "librdkafka has no such property".to_owned()

@@ -32,6 +32,8 @@ pub mod demo;
 pub mod diagnostic;
 pub mod engine;
 pub mod event;
+#[cfg(any(test, feature = "testing"))]
+pub mod fuzz;
 pub mod infer;
 pub mod intake;
 pub mod kafka;

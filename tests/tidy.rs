@@ -76,6 +76,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("telemetry", &[EVERYTHING_BUT_CLI]),
     ("daemon", &[EVERYTHING_BUT_CLI]),
     ("demo", &[EVERYTHING_BUT_CLI]),
+    ("fuzz", &[EVERYTHING_BUT_CLI]),
     ("cli", &[EVERYTHING]),
     ("testing", &["lang::ast", "lang::fmt", "lang::words", "event", "schema", "diagnostic"]),
 ];

@@ -21,6 +21,7 @@ mod replay;
 mod rules;
 mod run;
 mod test;
+mod topics;
 mod why;
 
 use std::process::ExitCode;
@@ -53,6 +54,7 @@ enum Command {
     Why(why::Arguments),
     Run(run::Arguments),
     Plan(plan::Arguments),
+    Topics(topics::Arguments),
 }
 
 /// Runs the subcommand that the process's arguments name, and says how it went.
@@ -72,6 +74,7 @@ pub fn main() -> ExitCode {
         Command::Why(arguments) => why::run(&arguments),
         Command::Run(arguments) => run::run(&arguments),
         Command::Plan(arguments) => plan::run(&arguments),
+        Command::Topics(arguments) => topics::run(&arguments),
     };
     result.unwrap_or_else(|error| exit::of_error(&error)).into()
 }

@@ -122,7 +122,7 @@ pub enum InternalTopics {
     /// It is created.
     #[default]
     Create,
-    /// Somebody else creates it; the daemon waits.
+    /// Somebody else creates it; the daemon does not start without it.
     Expect,
 }
 
@@ -497,6 +497,24 @@ mod tests {
             ),
         ] {
             assert!(problems(&wrong).contains(said), "{said}: {}", problems(&wrong));
+        }
+    }
+
+    #[test]
+    fn own_topics_are_made_or_expected() {
+        let read = |more: &str| {
+            let text = TOPIC.replace("brokers = \"a:1\"", &format!("brokers = \"a:1\"\n{more}"));
+            parse(Path::new("t.toml"), &text)
+        };
+        let kafka = |more: &str| read(more).expect("it is right").kafka.expect("given");
+        assert_eq!(kafka("").internal_topics, InternalTopics::Create);
+        assert_eq!(kafka("internal_topics = \"create\"").internal_topics, InternalTopics::Create);
+        let given = kafka("internal_topics = \"expect\"\nreplication = 3");
+        assert_eq!((given.internal_topics, given.replication), (InternalTopics::Expect, Some(3)));
+        for wrong in ["\"exist\"", "true"] {
+            let problems =
+                read(&format!("internal_topics = {wrong}")).map(|_| ()).expect_err("it is wrong").to_string();
+            assert_eq!(problems, "t.toml:5: kafka.internal_topics: write \"create\" or \"expect\"");
         }
     }
 

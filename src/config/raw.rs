@@ -187,7 +187,7 @@ pub(super) struct RawLog {
 pub(super) fn parse(text: &str) -> Result<RawConfig, Problem> {
     toml::from_str(text).map_err(|error| {
         let span = error.span().unwrap_or(0..0);
-        let message = error.message().to_owned();
+        let message = without_value(error.message());
         let meant = did_you_mean(&message).map(|name| format!(": did you mean `{name}`?"));
         Problem {
             line: Some(line_of(text, span.start)),
@@ -200,6 +200,18 @@ pub(super) fn parse(text: &str) -> Result<RawConfig, Problem> {
 /// The line of a place in the text, from 1.
 pub(super) fn line_of(text: &str, at: usize) -> usize {
     text[..text.floor_char_boundary(at)].matches('\n').count() + 1
+}
+
+/// serde says: invalid type: integer `4711`, expected a string. What stands in the file may be a secret in the wrong
+/// form, so only its kind is told.
+fn without_value(message: &str) -> String {
+    let (value, expected) = (message.find(['`', '"']), message.rfind(", expected"));
+    match (value, expected) {
+        (Some(from), Some(to)) if message.starts_with("invalid ") && from < to => {
+            format!("{}{}", message[..from].trim_end(), &message[to..])
+        }
+        _ => message.to_owned(),
+    }
 }
 
 /// serde says: unknown field `a`, expected one of `b`, `c`. The names stand between backticks.

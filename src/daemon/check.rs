@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::config::{
-    AlertsTo, DeadLettersTo, InternalTopics, KafkaSettings, Settings, SinkSettings, Sources, TopicSource,
+    AlertsTo, DeadLettersTo, Delivery, InternalTopics, KafkaSettings, Settings, SinkSettings, Sources, TopicSource,
 };
 use crate::daemon::live::own_topics;
 use crate::daemon::sinks::alert_sink;
@@ -54,6 +54,7 @@ pub fn check(settings: &Settings, program: &Program) -> Report {
     let mut report = Report::default();
     report.good(format!("configuration {}", settings.path.display()));
     report.good(format!("{} rules over {} event types", program.rules.len(), program.schema.types.len()));
+    report.good(delivery(settings));
     for sink in &settings.sinks {
         check_sink(&mut report, settings, sink);
     }
@@ -74,6 +75,29 @@ pub fn check(settings: &Settings, program: &Program) -> Report {
         (Sources::Topics(_), None) => report.bad("no broker is configured"),
     }
     report
+}
+
+/// How often an alert comes, and why.
+fn delivery(settings: &Settings) -> String {
+    let at_least_once =
+        |why: &str| format!("alerts are delivered at least once, with the same alert_id where one comes again: {why}");
+    match (&settings.sources, &settings.alerts, &settings.kafka) {
+        (Sources::Files(_), ..) => at_least_once("files are read from their start each time"),
+        (_, AlertsTo::File(_), _) => at_least_once("a file knows no transactions"),
+        (_, AlertsTo::Stdout, _) => at_least_once("standard output knows no transactions"),
+        (_, AlertsTo::Topic(_), Some(kafka)) if kafka.delivery == Delivery::ExactlyOnce => {
+            let letters = match &settings.dead_letters {
+                DeadLettersTo::Topic(_) => "alerts, dead letters and positions are",
+                DeadLettersTo::File(_) | DeadLettersTo::Nowhere => "alerts and positions are",
+            };
+            let every = kafka.commit_interval.as_millis();
+            format!(
+                "alerts are delivered exactly once: {letters} written in one transaction, every {every} ms; readers say \
+                 isolation.level=read_committed"
+            )
+        }
+        (_, AlertsTo::Topic(_), _) => at_least_once("delivery = \"at-least-once\" is configured"),
+    }
 }
 
 /// A sink's receiver is reached, but handed nothing. Mail servers are not: many take a visit without a mail for abuse.
@@ -197,8 +221,39 @@ fn check_own(report: &mut Report, settings: &Settings, kafka: &KafkaSettings, ow
             (None, InternalTopics::Create) => {
                 report.good(format!("topic `{topic}` for {} does not exist yet and will be created", what(topic)));
             }
-            (None, InternalTopics::Expect) => report
-                .bad(format!("topic `{topic}` for {} does not exist, and internal_topics = \"expect\"", what(topic))),
+            (None, InternalTopics::Expect) => report.bad(format!(
+                "topic `{topic}` for {} does not exist, and internal_topics = \"expect\": `tripline topics` prints \
+                     what makes it",
+                what(topic)
+            )),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn delivery_is_told_with_its_reason() {
+        let told = |text: &str| delivery(&crate::config::parse(Path::new("t.toml"), text).expect("it is right"));
+        let topics = "name = \"t\"\nrules = [\".\"]\n[kafka]\nbrokers = \"a:1\"\n[[source]]\ntopic = \"e\"\n[alerts]\n\
+                      topic = \"x\"\n";
+        let once = told(topics);
+        assert!(
+            once.contains("exactly once: alerts, dead letters and positions") && once.contains("every 100 ms"),
+            "{once}"
+        );
+        for (from, to, why) in [
+            ("a:1\"", "a:1\"\ndelivery = \"at-least-once\"", "delivery = \"at-least-once\" is configured"),
+            ("topic = \"x\"", "stdout = true", "standard output knows no transactions"),
+            ("topic = \"x\"", "file = \"x\"", "a file knows no transactions"),
+            ("topic = \"e\"", "stdin = true", "files are read from their start"),
+        ] {
+            let told = told(&topics.replace(from, to));
+            assert!(told.contains("at least once") && told.contains(why), "{told}");
         }
     }
 }

@@ -137,3 +137,17 @@ fn allowed(served: &Served, headers: &HeaderMap) -> Result<Rulebook, (StatusCode
 fn is_same(shown: &[u8], token: &[u8]) -> bool {
     Sha256::digest(shown) == Sha256::digest(token)
 }
+
+/// A server on a free port, for as long as the process lives: for the fuzz targets.
+#[cfg(any(test, feature = "testing"))]
+pub(crate) fn on_a_free_port() -> std::io::Result<SocketAddr> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let listener = runtime.block_on(bind(SocketAddr::from(([127, 0, 0, 1], 0))))?;
+    let address = listener.local_addr()?;
+    std::thread::spawn(move || {
+        let (_stop, stopped) = watch::channel(false);
+        let served = Served { health: Health::default(), metrics: Metrics::default(), rules: None, token: None };
+        runtime.block_on(serve(listener, served, stopped))
+    });
+    Ok(address)
+}

@@ -8,6 +8,7 @@ mod commit;
 mod reload;
 mod snapshots;
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -66,6 +67,8 @@ pub(super) struct Plan<'a> {
     pub(super) shutdown: Shutdown,
     /// What tells this copy from the others, where alerts are delivered exactly once.
     pub(super) instance: Option<Instance>,
+    /// Whether all expected topics have been there once: one that goes missing later is waited for.
+    pub(super) has_begun: Cell<bool>,
 }
 
 /// Why a session ended.
@@ -584,6 +587,7 @@ fn wait_for_topics(plan: &Plan<'_>, program: &Program, source: &KafkaSource) -> 
     while !plan.shutdown.is_asked() {
         let reason = match look(plan, program, source, &names) {
             Ok(counts) => return Ok(counts),
+            Err(error) if error.is::<topics::Missing>() => return Err(Ended::Failed(error)),
             Err(error) => format!("{error:#}"),
         };
         // The callbacks are served by polling only.
@@ -604,6 +608,10 @@ fn wait_for_topics(plan: &Plan<'_>, program: &Program, source: &KafkaSource) -> 
 fn look(plan: &Plan<'_>, program: &Program, source: &KafkaSource, names: &[&str]) -> anyhow::Result<Vec<usize>> {
     // The client's callback tells its troubles with the broker in its own words; this is what follows from them.
     let no_answer = || format!("no answer from {}", plan.kafka.brokers());
+    if !plan.has_begun.get() {
+        topics::expect(plan.settings, plan.kafka, program, source)?;
+        plan.has_begun.set(true);
+    }
     let counts = source.partition_counts(names, BROKER_TIMEOUT).with_context(no_answer)?;
     if let Some((topic, _)) = names.iter().zip(&counts).find(|(_, count)| count.is_none()) {
         bail!("the topic `{topic}` does not exist");

@@ -14,7 +14,7 @@
 //! - `kept`     what a shard has among the snapshots;
 //! - `offsets`  what is stored with a committed offset;
 //! - `topology` which partitions make a shard, and which rules are right that way;
-//! - `topics`   the daemon's own topics;
+//! - `needs`    the topics and rights that it needs of Kafka; `topics` its own topics;
 //! - `tables`   the rows of lists and tables, from topics; `table_files` from files that change;
 //! - `files`    the loop over files and standard input;
 //! - `output`   where alerts and dead letters go;
@@ -40,6 +40,7 @@ mod judge;
 mod kept;
 mod letters;
 mod live;
+mod needs;
 mod offsets;
 mod output;
 mod rule_plan;
@@ -53,6 +54,7 @@ mod topics;
 mod topology;
 mod workers;
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -63,6 +65,9 @@ use tokio::signal::unix::{SignalKind, signal};
 pub use check::{Line, Report, check};
 pub use files::FilesSummary;
 pub use handle::Handle;
+#[cfg(any(test, feature = "testing"))]
+pub(crate) use http::on_a_free_port;
+pub use needs::{Cluster, Found, Needs, Resource, Right, Topic, compare};
 pub use rule_plan::RulePlan;
 
 use crate::config::{Delivery, Settings, Sources};
@@ -190,10 +195,12 @@ fn detect(
                 health: health.clone(),
                 shutdown: shutdown.clone(),
                 instance: (kafka.delivery == Delivery::ExactlyOnce).then(|| Instance::take(settings, kafka)),
+                has_begun: Cell::default(),
             };
             live::run(&plan).map(|()| Finished::Stopped)
         }
         Sources::Files(files) => {
+            topics::prepare(settings, program)?;
             let summary = files::run(settings, files, program, metrics, health, shutdown, &sinks.channels)?;
             Ok(if shutdown.is_asked() { Finished::Stopped } else { Finished::Files(summary) })
         }

@@ -11,7 +11,7 @@
 //! - `expr`    conditions and values with every name resolved to a slot;
 //! - `shared`  conditions that several places ask, judged once an event;
 //! - `index`   which rules an event can mean anything to, found by its values;
-//! - `duration` lengths of time in words;
+//! - `duration` lengths of time in words; `lookback` how far back the rules look;
 //! - `explain` a rule told to people: a sentence, the plan, the state bill; `graph` its states drawn.
 //!
 //! Made by `lang`, run by `engine`, read by `decode` for the fields that matter. Nothing here knows the language's
@@ -24,6 +24,7 @@ mod explain;
 mod expr;
 mod graph;
 mod index;
+mod lookback;
 mod measure;
 mod parts;
 mod program;

@@ -42,6 +42,8 @@ mod tests;
 pub use alert_sink::{AlertSink, SinkError};
 pub use counters::{SinkCounters, SinkFigures, SinkStatus};
 pub use driver::SinkSummary;
+#[cfg(any(test, feature = "testing"))]
+pub(crate) use email::mail_of;
 pub use email::{EmailCounters, EmailFigures, EmailSettings, EmailSink, EmailSinkError, EmailSummary};
 pub use file::FileSettings;
 pub use postgres::PostgresSettings;

@@ -10,6 +10,7 @@ mod infer;
 mod replay;
 mod shipped;
 mod test;
+mod topics;
 mod why;
 
 use std::io::Write;

@@ -76,6 +76,13 @@ impl Broker {
         }
     }
 
+    /// How many partitions a topic has; 0 where there is none.
+    pub(super) fn partitions(&self, topic: &str) -> usize {
+        let consumer: BaseConsumer = self.config().set("group.id", "unused").create().expect("a consumer");
+        let metadata = consumer.fetch_metadata(Some(topic), Duration::from_secs(10)).expect("the broker answers");
+        metadata.topics()[0].partitions().len()
+    }
+
     /// Writes records of (partition, key, payload) and waits until they are stored.
     pub(super) fn write<'a>(
         &self,

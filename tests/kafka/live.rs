@@ -194,3 +194,73 @@ fn check_tells_what_would_not_work() {
     let out = command(wrong.path()).output().expect("it runs");
     assert_eq!(out.status.code(), Some(2), "the daemon does not start either");
 }
+
+#[test]
+#[ignore = "needs a broker: scripts/broker start"]
+fn a_daemon_that_expects_its_topics_makes_none_and_says_what_does() {
+    let broker = Broker::new();
+    let name = Broker::unique("expect");
+    let config = config(&broker, &name, "", "");
+    let config = config.replace("[[source]]", "internal_topics = \"expect\"\n[[source]]");
+    let folder = folder(RULES, &config);
+    broker.create(&format!("{name}-events"), 3);
+    let out = command(folder.path()).output().expect("it runs");
+    let err = String::from_utf8_lossy(&out.stderr);
+    assert_eq!(out.status.code(), Some(3), "{err}");
+    let (alerts, letters) = (format!("{name}-alerts"), format!("{name}.dead-letters"));
+    for (topic, role) in [(&alerts, "alerts"), (&letters, "dead letters")] {
+        let command = format!(
+            "{topic} ({role}): kafka-topics.sh --bootstrap-server {} --create --if-not-exists --topic {topic} --partitions 3 \
+             --config cleanup.policy=delete",
+            broker.address()
+        );
+        assert!(err.contains(&command), "{command}\n{err}");
+    }
+    assert!(!err.contains(&format!("{name}-events (")), "the source is there: {err}");
+    assert_eq!(broker.partitions(&alerts), 0, "nothing was made");
+    assert_eq!(broker.partitions(&letters), 0, "nothing was made");
+
+    let topics = || {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_tripline"));
+        command.args(["topics", "--check", "-c"]).arg(folder.path().join("tripline.toml"));
+        let out = command.output().expect("it runs");
+        (out.status.code(), String::from_utf8_lossy(&out.stdout).into_owned())
+    };
+    let (code, text) = topics();
+    assert!(code == Some(1) && text.contains("MISSING"), "{text}");
+    broker.create(&alerts, 3);
+    broker.create_with(&letters, 1, &[("cleanup.policy", "compact")]);
+    let (code, text) = topics();
+    assert!(code == Some(1) && text.contains("cleanup.policy is compact, must be cleanup.policy=delete"), "{text}");
+    assert!(text.contains("ok, partitions: 3"), "{text}");
+    let mut daemon = Daemon::start(folder.path());
+    daemon.ready();
+}
+
+#[test]
+#[ignore = "needs a broker: scripts/broker start"]
+fn a_daemon_over_files_makes_the_topic_of_its_alerts_or_expects_it() {
+    let broker = Broker::new();
+    let name = Broker::unique("files");
+    let config = format!(
+        "name = \"{name}\"\nrules = [\"test.rules\"]\n[kafka]\nbrokers = \"{}\"\ninternal_topics = \"expect\"\n[[source]]\n\
+         file = \"events.ndjson\"\n[alerts]\ntopic = \"{name}-alerts\"\n",
+        broker.address()
+    );
+    let run = |config: &str| {
+        let folder = folder(RULES, config);
+        let lines = [login("u1", "DE", 1_000), purchase("u1", "FR", 2_000)].join("\n");
+        std::fs::write(folder.path().join("events.ndjson"), lines).expect("the events are written");
+        let out = command(folder.path()).output().expect("it runs");
+        (out.status.code(), String::from_utf8_lossy(&out.stderr).into_owned())
+    };
+    let alerts = format!("{name}-alerts");
+    let (code, err) = run(&config);
+    assert!(code == Some(3) && err.contains(&format!("--create --if-not-exists --topic {alerts}")), "{err}");
+    assert_eq!(broker.partitions(&alerts), 0, "nothing was made");
+    let (code, err) = run(&config.replace("expect", "create"));
+    assert_eq!(code, Some(0), "{err}");
+    assert_eq!(broker.partitions(&alerts), 1);
+    let found = broker.reader(&alerts).until("the alert", |records| !records.is_empty());
+    assert_eq!(found[0].json()["rule"], "country_hop");
+}

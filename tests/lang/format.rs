@@ -13,6 +13,16 @@ fn read(text: &str) -> File {
     file
 }
 
+/// Found by fuzzing: an event was broken into lines for a comment that ended up behind the last one anyway, so that
+/// formatting once more joined them.
+#[test]
+fn a_comment_in_the_last_field_of_an_event_does_not_break_it_into_lines() {
+    let text = "event purchase user_id text, amount # in euros\nnumber\n";
+    let once = fmt::format(&read(text), text);
+    assert_eq!(once, "event purchase user_id text, amount number  # in euros\n");
+    assert_eq!(fmt::format(&read(&once), &once), once);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 600, failure_persistence: None, ..ProptestConfig::default() })]
 

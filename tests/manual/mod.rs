@@ -1,12 +1,14 @@
 //! The manual, run: what docs/manual shows is what comes.
 //!
 //! - `page`      what the blocks of a page mean;
-//! - `generated` the pages that are made from definitions: functions and messages.
+//! - `generated` the pages that are made from definitions: functions and messages;
+//! - `operations` that the page on operations leaves nothing out.
 //!
 //! `TRIPLINE_UPDATE=1 cargo test --test tests -- manual` writes what comes into the pages instead of comparing. Rules
 //! and files are written by hand and only read.
 
 mod generated;
+mod operations;
 mod page;
 
 use std::path::{Path, PathBuf};

@@ -65,7 +65,9 @@ fn event_decl(w: &mut Writer<'_>, event: &EventDecl, span: Span) {
     let fields: Vec<String> =
         event.fields.iter().enumerate().map(|(index, field)| field_decl(field, index == 0)).collect();
     let one_line = format!("{head} {}", fields.join(", "));
-    if w.has_comment(span.start, span.end) {
+    // One behind the beginning of the last field follows the last line, however many there are.
+    let last = event.fields.last().map_or(span.end, |field| start_of(field.path.span()));
+    if w.has_comment(span.start, last) {
         w.line(0, span.start, &head);
         for (index, (field, written)) in event.fields.iter().zip(&fields).enumerate() {
             let comma = if index + 1 == fields.len() { "" } else { "," };

@@ -118,6 +118,13 @@ impl Composer {
     }
 }
 
+/// The mail of one alert, as bytes: for the fuzz targets, which look for texts that break it.
+#[cfg(any(test, feature = "testing"))]
+pub(crate) fn mail_of(settings: &crate::sink::EmailSettings, record: &AlertRecord) -> Vec<u8> {
+    let resolved = settings.resolve().expect("the settings are right");
+    Composer::new(resolved.from, resolved.to, 60, Duration::from_mins(1)).alert(record).bytes
+}
+
 fn header(name: &'static str, value: &str) -> HeaderValue {
     let name = HeaderName::new_from_ascii(name.to_owned()).expect("our header names are plain");
     HeaderValue::new(name, one_line(value, HEADER_CHARS_MAX))

@@ -27,5 +27,7 @@ mod throttle;
 mod tests;
 
 pub use counters::{EmailCounters, EmailFigures};
+#[cfg(any(test, feature = "testing"))]
+pub(crate) use mail::mail_of;
 pub use settings::EmailSettings;
 pub use sink::{EmailSink, EmailSinkError, EmailSummary};

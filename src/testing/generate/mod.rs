@@ -91,12 +91,14 @@ pub fn windowed_case() -> impl Strategy<Value = Case> {
 
 /// Rules over `all of` and `each pair of`.
 pub fn unordered_case() -> impl Strategy<Value = Case> {
-    case_of(RULE_CHOICES, |tape| {
-        let count = tape.pick(&[1, 1, 2]);
-        let manner = if tape.percent(40) { Manner::windowed() } else { Manner::plain() };
-        let rules = NAMES[..count].iter().map(|name| patterns::unordered(tape, name, &manner));
-        rules::with_declarations(rules.map(ast::Item::Rule).collect::<Vec<_>>())
-    })
+    case_of(RULE_CHOICES, unordered_file)
+}
+
+fn unordered_file(tape: &mut Tape) -> ast::File {
+    let count = tape.pick(&[1, 1, 2]);
+    let manner = if tape.percent(40) { Manner::windowed() } else { Manner::plain() };
+    let rules = NAMES[..count].iter().map(|name| patterns::unordered(tape, name, &manner));
+    rules::with_declarations(rules.map(ast::Item::Rule).collect::<Vec<_>>())
 }
 
 /// Sequences of two steps that may run together.
@@ -111,11 +113,13 @@ pub fn waiting_case() -> impl Strategy<Value = Case> {
 
 /// Rules over sessions.
 pub fn session_case() -> impl Strategy<Value = Case> {
-    case_of(RULE_CHOICES, |tape| {
-        let count = tape.pick(&[1, 1, 2]);
-        let rules = NAMES[..count].iter().map(|name| patterns::session(tape, name, &Manner::plain()));
-        rules::with_declarations(rules.map(ast::Item::Rule).collect::<Vec<_>>())
-    })
+    case_of(RULE_CHOICES, session_file)
+}
+
+fn session_file(tape: &mut Tape) -> ast::File {
+    let count = tape.pick(&[1, 1, 2]);
+    let rules = NAMES[..count].iter().map(|name| patterns::session(tape, name, &Manner::plain()));
+    rules::with_declarations(rules.map(ast::Item::Rule).collect::<Vec<_>>())
 }
 
 /// Two to four rules over each other's alerts, with windows over alerts, and risks.
@@ -168,6 +172,28 @@ fn case_of(choices: usize, file: impl Fn(&mut Tape) -> ast::File) -> impl Strate
         let events = streams::stream(&mut stream, events, &rules::named_types(&file));
         Case { file, tables: Tables::new(), events, cap: None }
     })
+}
+
+/// A case read off bytes, for fuzzing: the first says of which kind, those that follow are the choices of the rules, of
+/// the stream, and of each event. Lists and tables are left out: they need files.
+pub fn case_from(bytes: &[u8]) -> Case {
+    let (kind, rest) = bytes.split_first().unwrap_or((&0, &[]));
+    let (mut rule, rest) = (Tape::of(&rest[..rest.len().min(RULE_CHOICES)]), rest.get(RULE_CHOICES..).unwrap_or(&[]));
+    let (mut stream, rest) =
+        (Tape::of(&rest[..rest.len().min(STREAM_CHOICES)]), rest.get(STREAM_CHOICES..).unwrap_or(&[]));
+    let file = match kind % 8 {
+        0 => rules::file(&mut rule, &Manner::plain()),
+        1 => rules::file(&mut rule, &Manner::windowed()),
+        2 => unordered_file(&mut rule),
+        3 => two_steps::file(&mut rule),
+        4 => waits::file(&mut rule),
+        5 => session_file(&mut rule),
+        6 => derived::file(&mut rule),
+        _ => measures::file(&mut rule),
+    };
+    let events = rest.chunks(EVENT_CHOICES).take(60).map(Tape::of).collect();
+    let events = streams::stream(&mut stream, events, &rules::named_types(&file));
+    Case { file, tables: Tables::new(), events, cap: None }
 }
 
 fn event_tapes() -> impl Strategy<Value = Vec<Tape>> {

@@ -18,6 +18,11 @@ impl Tape {
         prop_oneof![1 => short, 9 => full].prop_map(|choices| Tape { choices: choices.into_iter() })
     }
 
+    /// A tape with these choices.
+    pub(super) fn of(choices: &[u8]) -> Tape {
+        Tape { choices: Vec::from(choices).into_iter() }
+    }
+
     /// A number below `n`, which is at most 100. Lower numbers on the tape never give a higher one.
     pub(super) fn below(&mut self, n: usize) -> usize {
         let choice = usize::from(self.choices.next().unwrap_or(0));

@@ -1,0 +1,7 @@
+//! `src/fuzz/rules.rs` for libFuzzer.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    (tripline::fuzz::target("rules").expect("there is such a target").run)(data);
+});
