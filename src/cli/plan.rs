@@ -17,7 +17,7 @@ use crate::config::Settings;
 use crate::daemon::RulePlan;
 
 /// How long the daemon may take: it reads and checks the files.
-const TIMEOUT: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_mins(1);
 const ANSWER_BYTES_MAX: usize = 64 << 20;
 
 /// Tell what a reload of the rules would change in the running daemon

@@ -20,7 +20,7 @@ use crate::ruleset::RuleSet;
 use crate::telemetry::{Metrics, RulesChanged, RulesRefused};
 
 /// How long the loop may take to come to a wish: it may be reading back, or wait for the broker.
-const ANSWER_MAX: Duration = Duration::from_secs(60);
+const ANSWER_MAX: Duration = Duration::from_mins(1);
 
 /// What runs.
 #[derive(Clone)]
@@ -36,6 +36,14 @@ pub(super) struct Wish {
     /// What is to run.
     pub(super) active: Active,
     answer: SyncSender<Result<Swapped, String>>,
+}
+
+impl Wish {
+    /// The loop cannot run it.
+    pub(super) fn refuse(&self, reason: String) {
+        // Who asked may have given up; the log tells him.
+        drop(self.answer.send(Err(reason)));
+    }
 }
 
 /// What the loop did.
@@ -116,13 +124,7 @@ impl Rulebook {
     /// The loop runs what was wished for.
     pub(super) fn grant(&self, wish: Wish, swapped: Swapped) {
         *lock(&self.0.active) = wish.active;
-        // Who asked may have given up; the log tells him.
         drop(wish.answer.send(Ok(swapped)));
-    }
-
-    /// The loop cannot run what was wished for.
-    pub(super) fn refuse(&self, wish: &Wish, reason: String) {
-        drop(wish.answer.send(Err(reason)));
     }
 
     /// What the files would change as they are now; an error tells what is wrong with them.

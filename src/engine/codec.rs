@@ -78,6 +78,19 @@ pub(super) fn put_count(out: &mut impl Sink, count: usize) {
     put(out, count as u64);
 }
 
+/// Writes how many there are of something, and each of them.
+pub(super) fn put_all<T, S: Sink>(
+    out: &mut S,
+    all: impl IntoIterator<Item = T, IntoIter: ExactSizeIterator>,
+    put: impl Fn(&mut S, T),
+) {
+    let all = all.into_iter();
+    put_count(out, all.len());
+    for one in all {
+        put(out, one);
+    }
+}
+
 /// Writes a number that may be negative.
 #[inline]
 pub(super) fn put_signed(out: &mut impl Sink, number: i64) {
@@ -126,8 +139,7 @@ pub(super) fn put_value(out: &mut impl Sink, value: &Value) {
         }
         Value::List(values) => {
             fixed(LIST, &[]);
-            put_count(out, values.len());
-            values.iter().for_each(|value| put_value(out, value));
+            put_all(out, values.iter(), |out, value| put_value(out, value));
         }
         Value::Text(text) => {
             match u8::try_from(text.len()).ok().and_then(|length| length.checked_add(TEXT)) {
@@ -214,6 +226,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A number that may not be there.
+    #[expect(clippy::option_option, reason = "nothing is read, or nothing was written")]
     pub(super) fn option(&mut self) -> Option<Option<i64>> {
         if self.flag()? { self.signed().map(Some) } else { Some(None) }
     }

@@ -8,7 +8,7 @@
 
 use smallvec::SmallVec;
 
-use crate::engine::codec::{Reader, put_count, put_signed};
+use crate::engine::codec::{Reader, put_all, put_count, put_signed};
 
 /// The bits of a digit. A digit is kept in 64 bits, so that carries can wait.
 const DIGIT_BITS: u32 = 32;
@@ -112,8 +112,7 @@ impl Exact {
     pub(super) fn save(&self, out: &mut Vec<u8>) {
         let (first, digits) = self.carried();
         put_count(out, first);
-        put_count(out, digits.len());
-        digits.iter().for_each(|digit| put_signed(out, *digit));
+        put_all(out, digits.iter(), |out, digit| put_signed(out, *digit));
     }
 
     /// Reads it back; nothing where no sum of numbers has such digits.

@@ -3,7 +3,7 @@
 
 use hashbrown::HashSet;
 
-use crate::engine::codec::{Reader, put, put_bytes, put_count, put_value};
+use crate::engine::codec::{Reader, put, put_all, put_bytes, put_value};
 use crate::engine::compare;
 use crate::engine::exact::Exact;
 use crate::engine::ranked::{self, Ordered};
@@ -124,13 +124,11 @@ impl Fold {
             State::Spread(spread) => spread.save(out),
             State::One(value) => put_value(out, value),
             State::Distinct(keys) => {
-                put_count(out, keys.len());
                 // In whatever order: only how many there are counts.
-                keys.iter().for_each(|key| put_bytes(out, key.as_bytes()));
+                put_all(out, keys, |out, key| put_bytes(out, key.as_bytes()));
             }
             State::All(values) => {
-                put_count(out, values.len());
-                values.iter().for_each(|value| put_value(out, &value.0));
+                put_all(out, values.iter(), |out, value| put_value(out, &value.0));
             }
         }
     }
@@ -156,6 +154,13 @@ impl Fold {
             }
         }
         Some(fold)
+    }
+}
+
+/// Writes what several have seen.
+pub(super) fn save_folds(folds: &[Fold], out: &mut Vec<u8>) {
+    for fold in folds {
+        fold.save(out);
     }
 }
 

@@ -156,7 +156,9 @@ impl KeyTable {
     /// Forgets all keys whose cells are empty.
     pub(super) fn tidy_all(&mut self) {
         let rows: Vec<Row> = self.rows.iter().map(|(row, _)| row).collect();
-        rows.into_iter().for_each(|row| self.tidy(row));
+        for row in rows {
+            self.tidy(row);
+        }
     }
 
     fn insert(&mut self, key: KeyAt<'_>) -> Row {

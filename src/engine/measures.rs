@@ -12,11 +12,11 @@ use sha2::{Digest, Sha256};
 
 use crate::alert::{Alert, Emission, Kind};
 use crate::engine::by_key::ByKey;
-use crate::engine::codec::{Reader, put_count, put_signed};
+use crate::engine::codec::{Reader, put_all, put_signed};
 use crate::engine::compare;
 use crate::engine::emit;
 use crate::engine::eval::{self, Context};
-use crate::engine::fold::Fold;
+use crate::engine::fold::{Fold, save_folds};
 use crate::engine::idle::{Closed, Idle, UntilIdle};
 use crate::engine::keys::{KeyAt, KeyTable};
 use crate::engine::lookups::Tables;
@@ -161,14 +161,14 @@ impl Measures {
 impl Measures {
     /// Writes what a measure has open.
     pub(super) fn save(&self, id: MeasureId, out: &mut Vec<u8>) {
-        let put_folds = |out: &mut Vec<u8>, folds: &Box<[Fold]>| folds.iter().for_each(|fold| fold.save(out));
         match &self.open[id.index()] {
             Open::Panes(_, panes) => panes.save(out),
-            Open::Sessions(_, sessions) => sessions.save(out, put_folds),
+            Open::Sessions(_, sessions) => sessions.save(out, |out, folds| save_folds(folds, out)),
             Open::Newest(_, rows) => rows.save(out, |out, Newest { times_ms, aggregates }| {
-                put_count(out, times_ms.len());
-                times_ms.iter().for_each(|time_ms| put_signed(out, *time_ms));
-                aggregates.iter().for_each(|sliding| sliding.save(out));
+                put_all(out, times_ms.iter(), |out, time_ms| put_signed(out, *time_ms));
+                for sliding in aggregates {
+                    sliding.save(out);
+                }
             }),
         }
     }

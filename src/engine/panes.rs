@@ -6,8 +6,8 @@ use std::collections::VecDeque;
 
 use hashbrown::HashTable;
 
-use crate::engine::codec::{Reader, put_bytes, put_count, put_option, put_signed};
-use crate::engine::fold::Fold;
+use crate::engine::codec::{Reader, put_all, put_bytes, put_count, put_option, put_signed};
+use crate::engine::fold::{Fold, save_folds};
 use crate::engine::keys::KeyAt;
 use crate::event::Key;
 
@@ -86,11 +86,10 @@ impl Panes {
         put_count(out, self.panes.len());
         for Pane { start_ms, rows } in &self.panes {
             put_signed(out, *start_ms);
-            put_count(out, rows.0.len());
             // In whatever order: a pane has none.
-            rows.0.iter().for_each(|row| {
+            put_all(out, &rows.0, |out, row| {
                 put_bytes(out, row.key.as_bytes());
-                row.folds.iter().for_each(|fold| fold.save(out));
+                save_folds(&row.folds, out);
             });
         }
     }

@@ -296,7 +296,9 @@ pub(super) fn renumber<'v>(
             }
         } else {
             let values = (0..*then).map(|_| rest.value()).collect::<Option<Vec<_>>>()?;
-            now.iter().for_each(|was| put_value(&mut record, was.map_or(&Value::Missing, |was| &values[was])));
+            for was in now {
+                put_value(&mut record, was.map_or(&Value::Missing, |was| &values[was]));
+            }
         }
         close(&mut record);
         rest.is_at_end().then(|| renumbered.extend_from_slice(&record))?;

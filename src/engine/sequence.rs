@@ -1,6 +1,6 @@
 //! Events as they arrive from several inputs, put in order of time.
 
-use crate::engine::codec::{Reader, put_count};
+use crate::engine::codec::{Reader, put_all, put_count};
 use crate::engine::dedupe::{DropDuplicates, ShownIds};
 use crate::engine::reorder::ReorderBuffer;
 use crate::engine::saved::{Names, put_event};
@@ -157,8 +157,7 @@ impl Sequencer {
             }
         }
         let waiting = self.buffer.in_order();
-        put_count(out, waiting.len());
-        waiting.into_iter().for_each(|event| put_event(out, event));
+        put_all(out, waiting, put_event);
     }
 
     /// Takes it up, from as many inputs. `names` tells of types, fields and sources what they are now.

@@ -8,7 +8,7 @@ use crate::engine::codec::Reader;
 use crate::engine::completed::Completed;
 use crate::engine::emit::EVENTS_AT_EACH_END;
 use crate::engine::eval::{self, Context};
-use crate::engine::fold::Fold;
+use crate::engine::fold::{Fold, save_folds};
 use crate::engine::idle::{Closed, Idle, UntilIdle};
 use crate::engine::keys::{KeyAt, KeyTable};
 use crate::engine::limits::{Dropped, Footprint, Room};
@@ -82,7 +82,7 @@ impl Sessions {
         self.open.save(out, |out, Open { head, tail, folds }| {
             put_records(out, head);
             put_records(out, tail);
-            folds.iter().for_each(|fold| fold.save(out));
+            save_folds(folds, out);
         });
     }
 

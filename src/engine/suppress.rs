@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use hashbrown::HashMap;
 
-use crate::engine::codec::{Reader, put, put_bytes, put_count, put_signed};
+use crate::engine::codec::{Reader, put, put_all, put_bytes, put_count, put_signed};
 use crate::event::Key;
 
 /// What has been sent for one rule.
@@ -52,9 +52,8 @@ impl Suppressor {
             put_signed(out, *until_ms);
             put_bytes(out, key.as_bytes());
         }
-        put_count(out, self.sent.len());
         // In whatever order: what was sent has none but that of `ends`.
-        self.sent.iter().for_each(|(key, Sent { until_ms, suppressed })| {
+        put_all(out, &self.sent, |out, (key, Sent { until_ms, suppressed })| {
             put_bytes(out, key.as_bytes());
             put_signed(out, *until_ms);
             put(out, *suppressed);

@@ -25,7 +25,7 @@ impl Session<'_> {
         let topology = match self.topology_of(&wish.active.program) {
             Ok(topology) => topology,
             Err(reason) => {
-                self.plan.rules.refuse(&wish, reason);
+                wish.refuse(reason);
                 return Ok(());
             }
         };

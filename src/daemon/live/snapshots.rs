@@ -111,10 +111,10 @@ impl Keeper {
             Ok(bytes) => {
                 self.trouble = None;
                 SnapshotTaken { shard: &shard, bytes, pause: self.pause, took }.emit(&self.metrics);
-                if let Some(entry) = entries.iter_mut().find(|entry| name_of(&entry.feeds) == shard) {
-                    if entry.kept.stored(number) {
-                        entry.shard.keep_changed();
-                    }
+                if let Some(entry) = entries.iter_mut().find(|entry| name_of(&entry.feeds) == shard)
+                    && entry.kept.stored(number)
+                {
+                    entry.shard.keep_changed();
                 }
             }
             Err(error) => {

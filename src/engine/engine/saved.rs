@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use super::{Engine, Live, RuleState, State};
-use crate::engine::codec::{Reader, put, put_bytes, put_count, put_option, put_signed, put_value};
+use crate::engine::codec::{Reader, put, put_all, put_bytes, put_count, put_option, put_signed, put_value};
 use crate::engine::held;
 use crate::engine::keys::KeyTable;
 use crate::engine::limits::Limit;
@@ -66,7 +66,7 @@ impl Engine {
             let section = Section::load(from).ok_or("sections")?;
             let keys = keys.get_mut(section.keys).ok_or("sections")?;
             let mut loading = Loading { program, names, saved: keys, now_ms, carried: &mut carried };
-            state.load_section(section, &mut loading)?;
+            state.load_section(&section, &mut loading)?;
         }
         state.live.keys.iter_mut().for_each(KeyTable::tidy_all);
         for rule in &program.rules {
@@ -157,8 +157,8 @@ impl State {
     }
 
     /// Takes one section up, if its owner is there.
-    fn load_section<'a>(&mut self, section: Section<'a>, loading: &mut Loading<'_, 'a>) -> Result<(), &'static str> {
-        let Section { kind, name, identity, open, body: mut from, .. } = section;
+    fn load_section<'a>(&mut self, section: &Section<'a>, loading: &mut Loading<'_, 'a>) -> Result<(), &'static str> {
+        let Section { kind, name, identity, open, body: mut from, .. } = *section;
         let program = loading.program;
         let taken = match kind {
             Kind::Rule => loading.rule(name, identity).map(|rule| self.load_rule(&mut from, rule, loading)),
@@ -332,8 +332,7 @@ fn save_rows(rows: &Rows, out: &mut Vec<u8>) {
     // In whatever order: a table has none.
     rows.iter().for_each(|(key, row)| {
         put_bytes(out, key.as_bytes());
-        put_count(out, row.len());
-        row.iter().for_each(|value| put_value(out, value));
+        put_all(out, row, put_value);
     });
 }
 

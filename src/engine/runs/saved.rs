@@ -2,7 +2,7 @@
 //! they share. What only makes finding them quick is made anew.
 
 use super::{Run, Runs, Shared, SharedLists};
-use crate::engine::codec::{Reader, put, put_bytes, put_count, put_signed};
+use crate::engine::codec::{Reader, put, put_all, put_bytes, put_signed};
 use crate::engine::keys::KeyTable;
 use crate::engine::record::{self, Entry, Record, Span};
 use crate::engine::saved::{Placing, put_key};
@@ -132,8 +132,7 @@ impl Shared {
     fn save(&self, out: &mut Vec<u8>) {
         out.push(self.step.0);
         put(out, self.base);
-        put_count(out, self.entries.len());
-        self.entries.iter().for_each(|(made, _)| put_bytes(out, made));
+        put_all(out, self.entries.iter(), |out, (made, _)| put_bytes(out, made));
     }
 
     fn load(from: &mut Reader<'_>, rule: &Rule, placing: &Placing<'_, '_>) -> Option<Shared> {

@@ -26,7 +26,7 @@ pub(in crate::engine) fn of_rule(program: &Program, rule: &Rule) -> Identity {
 
 /// By what it is told whether a rule that was open goes on: equal where it matches and keeps the same.
 pub fn state_identity(program: &Program, rule: &Rule) -> String {
-    of_rule(program, rule).iter().map(|byte| format!("{byte:02x}")).collect()
+    format!("{:032x}", u128::from_be_bytes(of_rule(program, rule)))
 }
 
 /// Of the windows of a measure.

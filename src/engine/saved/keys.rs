@@ -1,7 +1,7 @@
 //! The keys of a saved state, and where they are in the engine that takes it up: what is saved of keys names them by
 //! number, and a key gets its row with the first thing that is taken up of it.
 
-use crate::engine::codec::{Reader, put, put_bytes, put_count};
+use crate::engine::codec::{Reader, put, put_all, put_bytes, put_count};
 use crate::engine::keys::KeyTable;
 use crate::engine::record::{self, KeptValues, Record, Records};
 use crate::engine::saved::Names;
@@ -22,8 +22,7 @@ pub(in crate::engine) struct SavedKeys<'a> {
 
 /// Writes the keys of a table.
 pub(in crate::engine) fn save_keys(table: &KeyTable, parts: &[String], out: &mut Vec<u8>) {
-    put_count(out, parts.len());
-    parts.iter().for_each(|part| put_bytes(out, part.as_bytes()));
+    put_all(out, parts.iter(), |out, part| put_bytes(out, part.as_bytes()));
     put_count(out, table.len());
     let mut next = 0;
     for (row, key) in table.iter() {
@@ -71,8 +70,7 @@ pub(in crate::engine) struct Placing<'p, 'a> {
 pub(in crate::engine) fn save_captures(rule: &Rule, out: &mut Vec<u8>) {
     put_count(out, rule.steps.len());
     for step in &rule.steps {
-        put_count(out, step.captures.len());
-        step.captures.iter().for_each(|capture| put_bytes(out, path_of(capture).as_bytes()));
+        put_all(out, step.captures.iter(), |out, capture| put_bytes(out, path_of(capture).as_bytes()));
     }
 }
 
@@ -139,9 +137,7 @@ pub(in crate::engine) fn put_records<'r>(
     out: &mut Vec<u8>,
     records: impl IntoIterator<Item = &'r Record, IntoIter: ExactSizeIterator>,
 ) {
-    let records = records.into_iter();
-    put_count(out, records.len());
-    records.for_each(|record| put_bytes(out, record));
+    put_all(out, records, |out, record| put_bytes(out, record));
 }
 
 /// Writes a key by its number.

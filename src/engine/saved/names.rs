@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use crate::engine::codec::{Reader, put, put_bytes, put_count, put_signed, put_value};
+use crate::engine::codec::{Reader, put, put_all, put_bytes, put_count, put_signed, put_value};
 use crate::event::{Event, EventId, Position, SourceId, Value};
 use crate::program::Program;
 use crate::schema::TypeId;
@@ -28,15 +28,13 @@ const WHOLE: &str = "";
 
 /// Writes the names of a program's types and of the sources.
 pub(in crate::engine) fn save_names(program: &Program, sources: &[String], out: &mut Vec<u8>) {
-    put_count(out, sources.len());
-    sources.iter().for_each(|source| put_bytes(out, source.as_bytes()));
+    put_all(out, sources.iter(), |out, source| put_bytes(out, source.as_bytes()));
     put_count(out, program.types.len());
     for at in 0..program.types.len() {
         let id = TypeId(u32::try_from(at).expect("files are limited"));
         put_bytes(out, program.schema.get(id).name.as_bytes());
         let fields = fields(program, id);
-        put_count(out, fields.len());
-        fields.iter().for_each(|field| put_bytes(out, field.as_bytes()));
+        put_all(out, fields.iter(), |out, field| put_bytes(out, field.as_bytes()));
     }
 }
 
@@ -116,6 +114,5 @@ pub(in crate::engine) fn put_event(out: &mut Vec<u8>, event: &Event) {
     if let Some(id) = id {
         put_bytes(out, id.as_bytes());
     }
-    put_count(out, values.len());
-    values.iter().for_each(|value| put_value(out, value));
+    put_all(out, values, put_value);
 }

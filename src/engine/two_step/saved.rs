@@ -2,7 +2,7 @@
 //! rules that it is over for. Chains and groups are made anew.
 
 use super::{Done, FIRST, NONE, Open, TwoSteps, start_ms};
-use crate::engine::codec::{Reader, put, put_bytes, put_count};
+use crate::engine::codec::{Reader, put, put_all, put_bytes};
 use crate::engine::saved::{Placing, put_key};
 use crate::program::TwoStep;
 
@@ -13,8 +13,7 @@ impl TwoSteps {
             out.push(1);
             put_key(out, run.key);
             let words = run.done.as_ref().map_or(&[][..], |done| &done.0);
-            put_count(out, words.len());
-            words.iter().for_each(|word| put(out, *word));
+            put_all(out, words.iter(), |out, word| put(out, *word));
             put_bytes(out, run.first.as_bytes());
         }
         out.push(0);
