@@ -174,7 +174,7 @@ fn line(row: &Row, measured: &Measured, seen: &[(&Row, Measured)]) -> anyhow::Re
         Against::Cost(_) | Against::Nothing => {}
     }
     notes.extend(bytes_each.map(|bytes| format!("{bytes:.0} bytes each")));
-    if row.task.work == Work::Check {
+    if [Work::Check, Work::Save, Work::TakeUp].contains(&row.task.work) {
         notes.push(format!("{:.0} ms", seconds * 1e3));
     }
     notes.extend((!row.beside.is_empty()).then(|| format!("[{}]", row.beside)));

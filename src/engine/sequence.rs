@@ -172,7 +172,10 @@ impl Sequencer {
             }
         }
         for _ in 0..from.count()? {
-            self.buffer.push(names.event(from)?);
+            let event = names.event(from)?;
+            // What is at the watermark waits for nothing.
+            self.watermarks.current().is_none_or(|watermark_ms| watermark_ms <= event.time_ms).then_some(())?;
+            self.buffer.push(event);
         }
         Some(())
     }

@@ -185,7 +185,9 @@ fn judge(case: &Case) -> Result<Vec<Match>, String> {
         let lines = |alerts: &[Alert]| -> Vec<String> {
             alerts.iter().map(|alert| AlertRecord::new(alert, &[]).to_json()).collect()
         };
-        let saved = (end == End::Flush).then(|| run_saved([&program, &others], case, end));
+        // It takes as long as all other ways together, so a third of the cases is enough.
+        let is_saved = end == End::Flush && case.events.len() % 3 == 0;
+        let saved = is_saved.then(|| run_saved([&program, &others], case, end));
         if let Some(saved) = saved.filter(|saved| lines(saved) != lines(&out_of_order)) {
             return Err(format!(
                 "{case:?}\nsaved and taken up now and then: {:#?}\ninstead of {:#?}",

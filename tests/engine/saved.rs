@@ -30,7 +30,7 @@ fn all_rules() -> Arc<Program> {
 fn events(program: &Program) -> Vec<Event> {
     let mut lines = String::new();
     for at in 0..EVENTS {
-        let (user, country) = (at * 7 % 5, ["DE", "FR", "US"][at * at / 3 % 3]);
+        let (user, country) = (at / 3 % 5, ["DE", "FR", "US"][at * at / 3 % 3]);
         let time_ms = 1_700_000_000_000_i64 + i64::try_from(at * 150_000 + (at * 37 % 7) * 90_000).expect("small");
         let ok = at % 4 == 0;
         let body = match at * 13 % 5 {

@@ -55,6 +55,7 @@ pub(crate) fn groups(events: u64) -> Vec<Group> {
         thresholds(share(40)),
         hot(share(2)),
         keys(events),
+        state(events),
         check((events / 1_000).clamp(10, 1_000)),
     ]
 }
@@ -241,6 +242,23 @@ fn keys(events: u64) -> Group {
         row(format!("{} keys by hand", grouped(events)), Work::OpenRunsByHand, workload::rule_alone(R1), events, ""),
     ];
     Group { name: "keys", title: "R1 with one open login a user; bytes are those of a run with its key", rows }
+}
+
+fn state(events: u64) -> Group {
+    let r1 = || workload::rule_alone(R1);
+    let name = |what: &str, keys: u64| format!("{what} {} keys", grouped(keys));
+    let rows = vec![
+        row(name("write down", events / 10), Work::Save, r1(), events / 10, "goal 20 ms for 100,000"),
+        row(name("write down", events), Work::Save, r1(), events, ""),
+        row(
+            name("take up", events),
+            Work::TakeUp,
+            r1(),
+            events,
+            "goal 600 ms for 1,000,000; Kafka Streams reads a changelog",
+        ),
+    ];
+    Group { name: "state", title: "R1 with one open login a user, as for a snapshot; an event is a key here", rows }
 }
 
 fn check(rules: u64) -> Group {

@@ -34,6 +34,10 @@ pub(crate) enum Work {
     Judge,
     /// One login of each user, all within the rule's time: what an open run costs. Decoding is not timed.
     OpenRuns,
+    /// As [`Work::OpenRuns`], but what is timed is to write the state down, as for a snapshot.
+    Save,
+    /// As [`Work::Save`], but what is timed is to take it up, as at a start.
+    TakeUp,
     /// The text of the rules to a program: parsed, checked and compiled.
     Check,
     /// [`Work::Decode`] by the program that is written by hand.
@@ -77,7 +81,8 @@ pub(crate) struct Measured {
 impl Task {
     /// The file that [`Task::run`] reads, made if it is not there yet; none where the task reads none.
     pub(crate) fn input_file(&self, folder: &Path) -> anyhow::Result<Option<PathBuf>> {
-        if matches!(self.work, Work::OpenRuns | Work::OpenRunsByHand | Work::Check) {
+        let reads_none = [Work::OpenRuns, Work::OpenRunsByHand, Work::Save, Work::TakeUp, Work::Check];
+        if reads_none.contains(&self.work) {
             return Ok(None);
         }
         let Settings { users, events_per_second, hot_percent, countries, .. } = self.input;
@@ -96,7 +101,9 @@ impl Task {
             Work::Decode => decode(&*program(&self.rules)?, &file),
             Work::Replay(threads) => replay(&program(&self.rules)?, &file, threads),
             Work::Judge => judge(&program(&self.rules)?, &file),
-            Work::OpenRuns => open_runs(&program(&self.rules)?, self.input, self.events),
+            Work::OpenRuns => Ok(open_runs(&program(&self.rules)?, self.input, self.events)?.1),
+            Work::Save => save(&program(&self.rules)?, self.input, self.events),
+            Work::TakeUp => take_up(&program(&self.rules)?, self.input, self.events),
             Work::DecodeByHand => yardstick::decode(&file),
             Work::ReplayByHand(reader) => yardstick::replay(&*program(&self.rules)?, &file, reader),
             Work::OpenRunsByHand => yardstick::open_runs(&*program(&self.rules)?, self.input, self.events),
@@ -219,7 +226,33 @@ fn decoded(program: &Program, file: &Path) -> anyhow::Result<Vec<Event>> {
     Ok(events)
 }
 
-fn open_runs(program: &Arc<Program>, settings: Settings, count: u64) -> anyhow::Result<Measured> {
+fn save(program: &Arc<Program>, settings: Settings, count: u64) -> anyhow::Result<Measured> {
+    let (stream, _) = open_runs(program, settings, count)?;
+    let mut state = Vec::new();
+    stream.save(&mut state);
+    // A daemon knows from the last snapshot how much room the next one takes.
+    let mut state = Vec::with_capacity(state.len());
+    let timer = Timer::start();
+    stream.save(&mut state);
+    let saved = timer.stop(count, Answer::default());
+    Ok(Measured { bytes_each: Some(state.len() as f64 / count as f64), ..saved })
+}
+
+fn take_up(program: &Arc<Program>, settings: Settings, count: u64) -> anyhow::Result<Measured> {
+    let (stream, _) = open_runs(program, settings, count)?;
+    let mut state = Vec::new();
+    stream.save(&mut state);
+    drop(stream);
+    let timer = Timer::start();
+    let mut stream = Stream::new(Arc::clone(program), &[InputSettings::default()]);
+    stream.load(&state)?;
+    let taken_up = timer.stop(count, Answer::default());
+    anyhow::ensure!(stream.open_runs() as u64 == count, "{} runs are open", stream.open_runs());
+    Ok(taken_up)
+}
+
+/// A stream with so many open runs, and what it took to open them.
+fn open_runs(program: &Arc<Program>, settings: Settings, count: u64) -> anyhow::Result<(Stream, Measured)> {
     let mut logins = Logins::new(settings, count);
     let mut decoder = decoder(program);
     let mut events = vec![Event::default(); BATCH];
@@ -250,7 +283,8 @@ fn open_runs(program: &Arc<Program>, settings: Settings, count: u64) -> anyhow::
     let grown = process::resident_bytes().saturating_sub(before) as f64;
     anyhow::ensure!(stream.open_runs() as u64 == count, "{} runs are open", stream.open_runs());
     let bytes_each = Some(grown / count as f64);
-    Ok(Measured { seconds, cpu_seconds, bytes_each, ..Timer::start().stop(count, Answer::default()) })
+    let measured = Measured { seconds, cpu_seconds, bytes_each, ..Timer::start().stop(count, Answer::default()) };
+    Ok((stream, measured))
 }
 
 /// One login of each of so many users, all within four minutes.

@@ -56,8 +56,11 @@ impl Engine {
     ) -> Result<Carried, &'static str> {
         let Engine { program, state } = self;
         state.load_clock(from).ok_or("clock")?;
-        // What timers make of alerts is of their time, which may be after the last event.
-        let now_ms = state.now_ms.max(watermark_ms.unwrap_or(i64::MIN));
+        // Nothing is judged, and nothing ends, beyond the watermark.
+        let now_ms = watermark_ms.unwrap_or(i64::MIN);
+        if state.now_ms > now_ms {
+            return Err("clock");
+        }
         let tables = from.count().ok_or("count of keys")?;
         let mut keys = (0..tables).map(|_| SavedKeys::load(from)).collect::<Option<Vec<_>>>().ok_or("keys")?;
         let count = u32::from_le_bytes(from.fixed().ok_or("count of sections")?);
