@@ -337,12 +337,11 @@ impl Spread {
     }
 
     fn load(from: &mut Reader<'_>) -> Option<Spread> {
-        Some(Spread {
-            count: from.counter()?,
-            sum: Exact::load(from)?,
-            squares: Exact::load(from)?,
-            out_of_range: from.counter()?,
-        })
+        let (count, sum, squares) = (from.counter()?, Exact::load(from)?, Exact::load(from)?);
+        let spread = Spread { count, sum, squares, out_of_range: from.counter()? };
+        // With all numbers in range their sums are, whatever there may be in memory.
+        let in_range = spread.sum.value().abs() < SUM_MAX && spread.squares.value().abs() < SUM_MAX * SUM_MAX;
+        (in_range || spread.out_of_range > 0).then_some(spread)
     }
 
     /// The standard deviation of the population: with m near the mean, the root of (Σx² - 2mΣx + nm²) / n - (m - Σx/n)²,
@@ -367,6 +366,9 @@ impl Spread {
         Value::number((squares.value().max(0.0) / count).sqrt())
     }
 }
+
+/// Beyond any sum of numbers that have a square.
+const SUM_MAX: f64 = 1e152;
 
 /// The square of a number as the sum of two, exactly; none where it, or a sum of many of its size, is out of range.
 fn square(n: f64) -> Option<[f64; 2]> {
