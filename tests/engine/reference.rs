@@ -186,7 +186,7 @@ fn judge(case: &Case) -> Result<Vec<Match>, String> {
             alerts.iter().map(|alert| AlertRecord::new(alert, &[]).to_json()).collect()
         };
         // It takes as long as all other ways together, so a third of the cases is enough.
-        let is_saved = end == End::Flush && case.events.len() % 3 == 0;
+        let is_saved = end == End::Flush && case.events.len().is_multiple_of(3);
         let saved = is_saved.then(|| run_saved([&program, &others], case, end));
         if let Some(saved) = saved.filter(|saved| lines(saved) != lines(&out_of_order)) {
             return Err(format!(
