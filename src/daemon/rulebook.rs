@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -182,13 +182,15 @@ impl Rulebook {
     }
 
     fn wait(&self, answer: &Receiver<Result<Swapped, String>>) -> Result<Swapped, String> {
-        let answered = answer.recv_timeout(ANSWER_MAX);
-        // What the loop has not taken by now it is not to take later.
-        drop(self.take_wish());
-        answered.unwrap_or_else(|_| {
+        let gave_up = || {
             let seconds = ANSWER_MAX.as_secs();
             Err(format!("detection did not come to it within {seconds} s: it reads back, or waits for the broker"))
-        })
+        };
+        match answer.recv_timeout(ANSWER_MAX) {
+            // What the loop has not taken by now it is not to take later; what it has taken it answers.
+            Err(RecvTimeoutError::Timeout) if self.take_wish().is_none() => answer.recv().unwrap_or_else(|_| gave_up()),
+            answered => answered.unwrap_or_else(|_| gave_up()),
+        }
     }
 }
 

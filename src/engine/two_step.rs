@@ -28,6 +28,8 @@ use crate::engine::stats::RuleStats;
 use crate::event::Value;
 use crate::program::{CaptureId, CellId, Comparison, Member, Program, Rule, Second, StepId, TwoStep};
 
+pub(super) use saved::Loaded;
+
 const FIRST: StepId = StepId(0);
 const SECOND: StepId = StepId(1);
 

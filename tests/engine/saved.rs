@@ -146,3 +146,43 @@ fn a_state_over_other_inputs_is_refused() {
         Err("it is no saved state: its inputs cannot be read".to_owned())
     );
 }
+
+/// Rules that say more of their events keep more of them, and then run together with others than before: all of them keep
+/// their runs, in order.
+#[test]
+fn rules_that_run_together_keep_their_runs_when_one_says_something_else() {
+    const DECLARED: &str = "event login user_id text, country text, ok boolean\n";
+    let rule = |name: &str, ok: bool, message: &str| {
+        format!(
+            "rule {name}\n  for each user_id\n  on every login a\n  then login b where b.country is not a.country and \
+             b.ok is {ok}\n  within 2 h\n  alert low \"{message}\"\n"
+        )
+    };
+    let both =
+        |message: &str| program(&format!("{DECLARED}{}{}", rule("one", true, "{b.ok}"), rule("two", false, message)));
+    // One that reads the field anyway, of another step.
+    let (together, apart) = (both("{b.ok}"), both("{a.ok}"));
+    assert_eq!((together.two_steps.len(), apart.two_steps.len()), (1, 2));
+    let said = |alerts: Vec<String>| -> Vec<String> {
+        let text = |alert: &String| {
+            let alert: serde_json::Value = serde_json::from_str(alert).expect("JSON");
+            format!("{} {} {} {}", alert["rule"], alert["key"], alert["started"], alert["time"])
+        };
+        let mut said: Vec<String> = alerts.iter().map(text).collect();
+        said.sort();
+        said
+    };
+    for (from, to) in [(&together, &apart), (&apart, &together)] {
+        let mut first = stream(from);
+        push(&mut first, &events(from)[..EVENTS / 2]);
+        let mut state = Vec::new();
+        first.save(&mut state);
+        let mut second = stream(to);
+        let carried = second.load(&state).expect("it was saved just now");
+        assert!(carried.left_out.is_empty() && carried.kept >= first.open_runs(), "{carried:?}");
+        let expected = said(push(&mut first, &events(from)[EVENTS / 2..]));
+        assert!(expected.len() > 20, "{}", expected.len());
+        assert_eq!(said(push(&mut second, &events(to)[EVENTS / 2..])), expected);
+        assert!(second.open_runs() <= 2 * first.open_runs(), "what is over has gone");
+    }
+}

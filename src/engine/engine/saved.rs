@@ -2,6 +2,7 @@
 //!
 //! Timers are not saved: they follow from what is open. Counts are not either: who runs the engine keeps them.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::{Engine, Live, RuleState, State};
@@ -15,10 +16,11 @@ use crate::engine::saved::{
     save_captures, save_keys, save_section,
 };
 use crate::engine::suppress::Suppressor;
+use crate::engine::two_step::Loaded;
 use crate::event::Key;
 use crate::program::{
-    KeyId, Measure, Member, Novelty, NoveltyId, Program, Rows, Rule, Strategy, Table, TableId, TwoStep, Window,
-    WindowId,
+    KeyId, Measure, Member, Novelty, NoveltyId, Program, Rows, Rule, Strategy, Table, TableId, TwoStep, TwoStepId,
+    Window, WindowId,
 };
 
 impl Engine {
@@ -64,12 +66,19 @@ impl Engine {
         let tables = from.count().ok_or("count of keys")?;
         let mut keys = (0..tables).map(|_| SavedKeys::load(from)).collect::<Option<Vec<_>>>().ok_or("keys")?;
         let count = u32::from_le_bytes(from.fixed().ok_or("count of sections")?);
-        let mut carried = Carried::default();
+        let (mut carried, mut two_steps) = (Carried::default(), BTreeMap::new());
         for _ in 0..count {
             let section = Section::load(from).ok_or("sections")?;
             let keys = keys.get_mut(section.keys).ok_or("sections")?;
-            let mut loading = Loading { program, names, saved: keys, now_ms, carried: &mut carried };
+            let mut loading =
+                Loading { program, names, saved: keys, now_ms, carried: &mut carried, two_steps: &mut two_steps };
             state.load_section(&section, &mut loading)?;
+        }
+        for (id, loaded) in two_steps {
+            let two_step = &program.two_steps[id.index()];
+            let key = program.rules[two_step.members[0].rule.index()].key;
+            state.live.two_steps[id.index()].take_up(two_step, &mut state.live.keys[key.index()], loaded);
+            carried.kept += state.live.two_steps[id.index()].len();
         }
         state.live.keys.iter_mut().for_each(KeyTable::tidy_all);
         for rule in &program.rules {
@@ -213,7 +222,8 @@ impl State {
         Some(())
     }
 
-    /// Takes up the runs of those two-step sequences that are the same as then: they run together now as well.
+    /// Reads the runs of those two-step sequences that are the same as then, for each group of them that runs together
+    /// now.
     fn load_two_steps<'a>(&mut self, from: &mut Reader<'a>, open: usize, loading: &mut Loading<'_, 'a>) -> Option<()> {
         let program = loading.program;
         let mut members = Vec::new();
@@ -225,21 +235,22 @@ impl State {
             }
             members.push(found);
         }
-        let Some(first) = members.iter().flatten().next().copied() else {
-            *from = Reader::new(&[]);
-            return Some(());
-        };
-        let values = load_captures(from, first)?;
-        let id = first.two_step?;
-        let two_step = &program.two_steps[id.index()];
-        let place = |member: &Member| members.iter().position(|then| then.is_some_and(|then| then.id == member.rule));
-        let places: Vec<Option<usize>> = two_step.members.iter().map(place).collect();
-        let Live { two_steps, keys, .. } = &mut self.live;
-        let mut placing = loading.placing(&mut keys[first.key.index()], values);
-        let runs = &mut two_steps[id.index()];
-        let before = runs.len();
-        runs.load(from, two_step, &places, &mut placing)?;
-        loading.carried.kept += runs.len() - before;
+        let ids: BTreeSet<TwoStepId> = members.iter().flatten().filter_map(|rule| rule.two_step).collect();
+        let runs = std::mem::replace(from, Reader::new(&[]));
+        for id in ids {
+            let two_step = &program.two_steps[id.index()];
+            let place =
+                |member: &Member| members.iter().position(|then| then.is_some_and(|then| then.id == member.rule));
+            let places: Vec<Option<usize>> = two_step.members.iter().map(place).collect();
+            let first = &program.rules[two_step.members[0].rule.index()];
+            let mut runs = runs;
+            let values = load_captures(&mut runs, first)?;
+            let mut loaded = loading.two_steps.remove(&id).unwrap_or_default();
+            let mut placing = loading.placing(&mut self.live.keys[first.key.index()], values);
+            loaded.load(&mut runs, &places, &mut placing)?;
+            loading.two_steps.insert(id, loaded);
+            runs.is_at_end().then_some(())?;
+        }
         Some(())
     }
 }
@@ -252,6 +263,8 @@ struct Loading<'p, 'a> {
     saved: &'p mut SavedKeys<'a>,
     now_ms: i64,
     carried: &'p mut Carried,
+    /// The runs of two-step sequences, which are taken up when all are read.
+    two_steps: &'p mut BTreeMap<TwoStepId, Loaded>,
 }
 
 impl<'p, 'a> Loading<'p, 'a> {
