@@ -7,13 +7,14 @@
 mod commit;
 mod reload;
 mod snapshots;
+mod start;
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::{Context, anyhow};
 
 use crate::config::{KafkaSettings, Settings, Start, TopicSource};
 use crate::daemon::feed::{Entry, Feed};
@@ -22,13 +23,13 @@ use crate::daemon::health::Health;
 use crate::daemon::instance::Instance;
 use crate::daemon::kept::Kept;
 use crate::daemon::live::snapshots::{Coming, Keeper};
+use crate::daemon::live::start::{read_tables, wait_for_topics};
 use crate::daemon::offsets::{Mark, Snapshots};
 use crate::daemon::output::{OutputError, Outputs};
-use crate::daemon::rulebook::{Active, Rulebook};
+use crate::daemon::rulebook::Rulebook;
 use crate::daemon::shard::{Begin, Shard};
 use crate::daemon::shutdown::Shutdown;
-use crate::daemon::tables::{self, Tables};
-use crate::daemon::topics;
+use crate::daemon::tables::Tables;
 use crate::daemon::topology::Topology;
 use crate::intake::{input_settings, topic_names};
 use crate::program::Program;
@@ -566,64 +567,6 @@ impl<'a> Session<'a> {
         self.abandon(ended);
         self.source.close();
     }
-}
-
-/// Reads the tables from topics to their ends.
-fn read_tables(plan: &Plan<'_>, active: &Active) -> Result<Tables, Ended> {
-    let Plan { settings, kafka, metrics, .. } = plan;
-    let Active { program, tables } = active;
-    let mut tables = Tables::open(program, kafka, &settings.name, tables, metrics, BROKER_TIMEOUT)?;
-    let is_read = tables.read(|under_way| {
-        plan.health.beat(vec![under_way]);
-        !plan.shutdown.is_asked()
-    })?;
-    if is_read { Ok(tables) } else { Err(Ended::Stopped) }
-}
-
-/// Waits until all topics are there, and makes those that are ours.
-fn wait_for_topics(plan: &Plan<'_>, program: &Program, source: &KafkaSource) -> Result<Vec<usize>, Ended> {
-    let names: Vec<&str> = plan.sources.iter().map(|source| source.topic.as_str()).collect();
-    let mut said: Option<(String, Instant)> = None;
-    while !plan.shutdown.is_asked() {
-        let reason = match look(plan, program, source, &names) {
-            Ok(counts) => return Ok(counts),
-            Err(error) if error.is::<topics::Missing>() => return Err(Ended::Failed(error)),
-            Err(error) => format!("{error:#}"),
-        };
-        // The callbacks are served by polling only.
-        if let Some(Err(SourceError::Fatal(reason))) = source.poll(Duration::from_millis(200)) {
-            return Err(Ended::Rebuild(reason));
-        }
-        if said.as_ref().is_none_or(|(last, at)| *last != reason || at.elapsed() > Duration::from_secs(30)) {
-            tracing::error!(reason, "waiting for kafka");
-            said = Some((reason.clone(), Instant::now()));
-        }
-        plan.health.beat(vec![reason]);
-        pause(plan, Duration::from_secs(1));
-    }
-    Err(Ended::Stopped)
-}
-
-/// How many partitions each topic has, with our own topics made where they are missing.
-fn look(plan: &Plan<'_>, program: &Program, source: &KafkaSource, names: &[&str]) -> anyhow::Result<Vec<usize>> {
-    // The client's callback tells its troubles with the broker in its own words; this is what follows from them.
-    let no_answer = || format!("no answer from {}", plan.kafka.brokers());
-    if !plan.has_begun.get() {
-        topics::expect(plan.settings, plan.kafka, program, source)?;
-        plan.has_begun.set(true);
-    }
-    let counts = source.partition_counts(names, BROKER_TIMEOUT).with_context(no_answer)?;
-    if let Some((topic, _)) = names.iter().zip(&counts).find(|(_, count)| count.is_none()) {
-        bail!("the topic `{topic}` does not exist");
-    }
-    for (table, topic) in tables::topics(program) {
-        if source.partition_counts(&[topic], BROKER_TIMEOUT).with_context(no_answer)? == [None] {
-            bail!("the topic `{topic}` of the table `{table}` does not exist");
-        }
-    }
-    let counts: Vec<usize> = counts.into_iter().flatten().collect();
-    topics::ensure(plan.settings, plan.kafka, &counts, source)?;
-    Ok(counts)
 }
 
 /// Alerts and dead letters are named in the settings; a topic among them is ours.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::engine::state_identity;
-use crate::program::Program;
+use crate::program::{Program, Table};
 
 /// Rules and measures by what becomes of them, each by its name.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,10 +26,10 @@ pub struct RulePlan {
     pub reworded: Vec<String>,
     /// How many are the same.
     pub unchanged: usize,
-    /// Open runs that go on, and of each rule or measure those that are dropped.
+    /// How many open runs go on.
     #[serde(default)]
     pub kept_runs: usize,
-    /// Of those that are removed or changed how many runs are open.
+    /// Of each rule or measure that is removed or changed how many open runs are dropped.
     #[serde(default)]
     pub dropped_runs: BTreeMap<String, usize>,
 }
@@ -44,7 +44,7 @@ impl RulePlan {
     /// From one program to another.
     pub(super) fn between(before: &Program, after: &Program) -> RulePlan {
         let (old, new) = (told(before), told(after));
-        let mut plan = RulePlan { before: hash_of(&old), after: hash_of(&new), ..RulePlan::default() };
+        let mut plan = RulePlan { before: set_hash(before), after: set_hash(after), ..RulePlan::default() };
         for (name, told) in &new {
             match old.get(name) {
                 None => plan.added.push(name.clone()),
@@ -75,11 +75,6 @@ impl RulePlan {
     }
 }
 
-/// The hash of all rules of a program.
-pub(super) fn set_hash(program: &Program) -> String {
-    hash_of(&told(program))
-}
-
 fn told(program: &Program) -> BTreeMap<String, Told> {
     let rules = program.rules.iter().map(|rule| {
         let state = state_identity(program, rule);
@@ -92,13 +87,20 @@ fn told(program: &Program) -> BTreeMap<String, Told> {
     rules.chain(measures).collect()
 }
 
-fn hash_of(told: &BTreeMap<String, Told>) -> String {
+/// The hash of all rules of a program, and of where their lists and tables come from.
+pub(super) fn set_hash(program: &Program) -> String {
     let mut hash = Sha256::new();
-    for (name, Told { version, state }) in told {
-        for part in [name, version, state] {
-            hash.update((part.len() as u64).to_le_bytes());
-            hash.update(part.as_bytes());
+    let mut add = |part: &str| {
+        hash.update((part.len() as u64).to_le_bytes());
+        hash.update(part.as_bytes());
+    };
+    for (name, Told { version, state }) in told(program) {
+        for part in [&name, &version, &state] {
+            add(part);
         }
+    }
+    for Table { name, source, key, columns, .. } in &program.tables {
+        add(&format!("{name} {source:?} {key:?} {columns:?}"));
     }
     let digest = hash.finalize();
     let (short, _) = digest.split_first_chunk().expect("a digest has 32 bytes");
@@ -165,6 +167,18 @@ mod tests {
         ~ c: says something else; what it has open goes on
         1 rules stay as they are; 4 open runs go on
         ");
+    }
+
+    #[test]
+    fn a_table_from_elsewhere_is_a_change() {
+        let rules = |topic: &str| {
+            format!(
+                "table m from topic \"{topic}\" key id with id text, risk text\n\
+                 rule a\n  for each user_id\n  on purchase where m[user_id].risk is \"high\"\n  alert low\n"
+            )
+        };
+        let plan = |to| RulePlan::between(&program(&rules("one")), &program(&rules(to)));
+        assert!(plan("one").is_empty() && !plan("other").is_empty());
     }
 
     #[test]

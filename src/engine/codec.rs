@@ -5,39 +5,7 @@
 
 use std::net::IpAddr;
 
-use smallvec::{Array, SmallVec};
-
-use crate::event::{Point, Text, Value};
-
-/// Where bytes go.
-pub(super) trait Sink {
-    fn add_byte(&mut self, byte: u8);
-    fn add(&mut self, bytes: &[u8]);
-}
-
-impl Sink for Vec<u8> {
-    #[inline]
-    fn add_byte(&mut self, byte: u8) {
-        self.push(byte);
-    }
-
-    #[inline]
-    fn add(&mut self, bytes: &[u8]) {
-        self.extend_from_slice(bytes);
-    }
-}
-
-impl<A: Array<Item = u8>> Sink for SmallVec<A> {
-    #[inline]
-    fn add_byte(&mut self, byte: u8) {
-        self.push(byte);
-    }
-
-    #[inline]
-    fn add(&mut self, bytes: &[u8]) {
-        self.extend_from_slice(bytes);
-    }
-}
+use crate::event::{Point, Sink, Text, Value};
 
 const MISSING: u8 = 0;
 const FALSE: u8 = 1;

@@ -10,7 +10,7 @@ use std::net::IpAddr;
 
 use smallvec::SmallVec;
 
-use crate::event::{Text, Value};
+use crate::event::{Sink, Text, Value};
 
 /// A key; up to 22 bytes are kept inline. A rule without `for each` has the empty key.
 #[derive(Clone)]
@@ -177,25 +177,6 @@ impl KeyBuilder {
 
 /// The bytes of a key of one value, while it is made.
 type Encoded = SmallVec<[u8; Key::INLINE]>;
-
-/// Where encoded bytes go.
-trait Sink {
-    fn add(&mut self, bytes: &[u8]);
-}
-
-impl Sink for Vec<u8> {
-    #[inline]
-    fn add(&mut self, bytes: &[u8]) {
-        self.extend_from_slice(bytes);
-    }
-}
-
-impl Sink for Encoded {
-    #[inline]
-    fn add(&mut self, bytes: &[u8]) {
-        self.extend_from_slice(bytes);
-    }
-}
 
 /// Adds a value. Returns false where it can be no part of a key.
 #[inline]

@@ -43,6 +43,11 @@ impl Broker {
         &self.address
     }
 
+    /// The first lines of the configuration of a daemon over this broker, `[kafka]` last.
+    pub(super) fn opening(&self, name: &str) -> String {
+        format!("name = \"{name}\"\nrules = [\"test.rules\"]\n[kafka]\nbrokers = \"{}\"\n", self.address)
+    }
+
     /// A name that no other test or run uses.
     pub(super) fn unique(name: &str) -> String {
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");

@@ -26,11 +26,7 @@ rule nothing_bought
 fn config(broker: &Broker, name: &str, source: &str, more: &str) -> String {
     format!(
         r#"
-name = "{name}"
-rules = ["test.rules"]
-[kafka]
-brokers = "{}"
-[[source]]
+{}[[source]]
 topic = "{name}-events"
 key = "user_id"
 lateness = "0s"
@@ -40,7 +36,7 @@ idle_timeout = "1s"
 topic = "{name}-alerts"
 {more}
 "#,
-        broker.address()
+        broker.opening(name)
     )
 }
 
@@ -245,9 +241,9 @@ fn a_daemon_over_files_makes_the_topic_of_its_alerts_or_expects_it() {
     let broker = Broker::new();
     let name = Broker::unique("files");
     let config = format!(
-        "name = \"{name}\"\nrules = [\"test.rules\"]\n[kafka]\nbrokers = \"{}\"\ninternal_topics = \"expect\"\n[[source]]\n\
+        "{}internal_topics = \"expect\"\n[[source]]\n\
          file = \"events.ndjson\"\n[alerts]\ntopic = \"{name}-alerts\"\n",
-        broker.address()
+        broker.opening(&name)
     );
     let run = |config: &str| {
         let folder = folder(RULES, config);

@@ -47,10 +47,10 @@ impl<'b> Stage<'b> {
         let topic = format!("{name}-events");
         broker.create(&topic, PARTITIONS);
         let config = format!(
-            "name = \"{name}\"\nrules = [\"test.rules\"]\n[kafka]\nbrokers = \"{}\"\n\"session.timeout.ms\" = 2000\n\
+            "{}\"session.timeout.ms\" = 2000\n\
              \"heartbeat.interval.ms\" = 300\n{kafka}\n[[source]]\ntopic = \"{topic}\"\nkey = \"user_id\"\n\
              lateness = \"0s\"\n[alerts]\ntopic = \"{name}-alerts\"\n[dead_letters]\ntopic = \"{name}-letters\"\n[state]\nevery = \"300ms\"\n",
-            broker.address()
+            broker.opening(&name)
         );
         let settings = workload::Settings { users: 500, ..workload::Settings::default() };
         let workload = Mutex::new((Workload::new(settings), 0));

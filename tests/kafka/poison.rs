@@ -21,11 +21,7 @@ fn poison_goes_to_the_dead_letters_and_the_rest_is_judged() {
     broker.create(&topic, 1);
     let config = format!(
         r#"
-name = "{name}"
-rules = ["test.rules"]
-[kafka]
-brokers = "{}"
-[[source]]
+{}[[source]]
 topic = "{topic}"
 key = "user_id"
 lateness = "0s"
@@ -36,7 +32,7 @@ topic = "{name}-alerts"
 max_event_bytes = 15000
 max_event_depth = 20
 "#,
-        broker.address()
+        broker.opening(&name)
     );
     let folder = folder(RULES, &config);
     let deep = "[".repeat(100_000 / 20) + &"]".repeat(100_000 / 20);
@@ -90,10 +86,10 @@ fn an_alert_too_large_for_its_topic_is_sent_with_less_of_its_events() {
     let topic = format!("{name}-events");
     broker.create(&topic, 1);
     let config = format!(
-        "name = \"{name}\"\nrules = [\"test.rules\"]\n[kafka]\nbrokers = \"{}\"\n\"message.max.bytes\" = 3000\n\
+        "{}\"message.max.bytes\" = 3000\n\
          [[source]]\ntopic = \"{topic}\"\nkey = \"user_id\"\nlateness = \"0s\"\n[alerts]\ntopic = \"{name}-alerts\"\n\
          evidence = \"full\"\n",
-        broker.address()
+        broker.opening(&name)
     );
     let rules = "event ping user_id text, note text\nrule noted\n  for each user_id\n  on ping where note is not \"x\"\n  \
                  alert low\n";
@@ -129,9 +125,9 @@ fn an_unwritable_dead_letter_topic_stops_the_daemon() {
     // A topic that takes only tiny records refuses the dead letter.
     broker.create_with(&format!("{name}.dead-letters"), 1, &[("max.message.bytes", "100")]);
     let config = format!(
-        "name = \"{name}\"\nrules = [\"test.rules\"]\n[kafka]\nbrokers = \"{}\"\n[[source]]\ntopic = \"{topic}\"\nkey = \
+        "{}[[source]]\ntopic = \"{topic}\"\nkey = \
          \"user_id\"\n[alerts]\ntopic = \"{name}-alerts\"\n",
-        broker.address()
+        broker.opening(&name)
     );
     let folder = folder(RULES, &config);
     let mut daemon = Daemon::start(folder.path());

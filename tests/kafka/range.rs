@@ -37,9 +37,9 @@ rule clicked
 fn stage(broker: &Broker, test: &str) -> (String, tempfile::TempDir) {
     let name = Broker::unique(test);
     let mut config = format!(
-        "name = \"{name}\"\nrules = [\"test.rules\"]\n[kafka]\nbrokers = \"{}\"\n[alerts]\ntopic = \"{name}-alerts\"\n\
+        "{}[alerts]\ntopic = \"{name}-alerts\"\n\
          evidence = \"full\"\n",
-        broker.address()
+        broker.opening(&name)
     );
     for (event, more) in [
         ("login", "copartitioned = \"users\""),

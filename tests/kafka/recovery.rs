@@ -64,11 +64,7 @@ fn ids(records: &[Record]) -> BTreeSet<String> {
 fn config(broker: &Broker, name: &str, topic: &str, kafka: &str) -> String {
     format!(
         r#"
-name = "{name}"
-rules = ["test.rules"]
-[kafka]
-brokers = "{}"
-"session.timeout.ms" = 6000
+{}"session.timeout.ms" = 6000
 "heartbeat.interval.ms" = 500
 {kafka}
 [[source]]
@@ -80,7 +76,7 @@ topic = "{name}-alerts"
 [state]
 every = "500ms"
 "#,
-        broker.address()
+        broker.opening(name)
     )
 }
 
@@ -179,8 +175,8 @@ fn copartitioned_topics_are_read_back_together() {
         )
     };
     let config = format!(
-        "name = \"{name}\"\nrules = [\"test.rules\"]\n[kafka]\nbrokers = \"{}\"\n{}{}[alerts]\ntopic = \"{name}-alerts\"\n",
-        broker.address(),
+        "{}{}{}[alerts]\ntopic = \"{name}-alerts\"\n",
+        broker.opening(&name),
         source(&topics[0]),
         source(&topics[1])
     );

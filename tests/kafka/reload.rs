@@ -31,10 +31,10 @@ impl Stage {
         let topic = format!("{name}-events");
         broker.create(&topic, 2);
         let config = format!(
-            "name = \"{name}\"\nrules = [\"test.rules\"]\n[kafka]\nbrokers = \"{}\"\n\"session.timeout.ms\" = 2000\n\
+            "{}\"session.timeout.ms\" = 2000\n\
              \"heartbeat.interval.ms\" = 300\n[[source]]\ntopic = \"{topic}\"\nkey = \"user_id\"\n\
              [alerts]\ntopic = \"{name}-alerts\"\n",
-            broker.address()
+            broker.opening(&name)
         );
         let folder = folder(&format!("{DECLARED}{STAYS}"), &config);
         let path = folder.path().join("tripline.toml");

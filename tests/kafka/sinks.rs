@@ -28,11 +28,7 @@ fn server(replies: &[Reply]) -> (HttpServer, tokio::runtime::Runtime) {
 fn config(broker: &Broker, name: &str, port: u16) -> String {
     format!(
         r#"
-name = "{name}"
-rules = ["test.rules"]
-[kafka]
-brokers = "{}"
-[[source]]
+{}[[source]]
 topic = "{name}-events"
 key = "user_id"
 lateness = "0s"
@@ -50,7 +46,7 @@ rotate = "2KiB"
 [sink.copy.kafka]
 topic = "{name}-copy"
 "#,
-        broker.address()
+        broker.opening(name)
     )
 }
 
@@ -194,11 +190,7 @@ fn row_32_a_table_has_each_alert_once_over_crashes_of_daemon_and_database() {
     broker.create(&topic, 2);
     let config = format!(
         r#"
-name = "{name}"
-rules = ["test.rules"]
-[kafka]
-brokers = "{}"
-[[source]]
+{}[[source]]
 topic = "{topic}"
 key = "user_id"
 lateness = "0s"
@@ -211,7 +203,7 @@ table = "alerts"
 create = true
 batch = 3
 "#,
-        broker.address(),
+        broker.opening(&name),
         server.url("127.0.0.1", "postgres"),
     );
     let folder = folder(RULES, &config);

@@ -32,10 +32,10 @@ impl Stage {
         let topic = format!("{name}-events");
         broker.create(&topic, 1);
         let config = format!(
-            "name = \"{name}\"\nrules = [\"test.rules\"]\n[kafka]\nbrokers = \"{}\"\n\"session.timeout.ms\" = 2000\n\
+            "{}\"session.timeout.ms\" = 2000\n\
              \"heartbeat.interval.ms\" = 300\n[[source]]\ntopic = \"{topic}\"\nkey = \"user_id\"\n\
              [alerts]\ntopic = \"{name}-alerts\"\n[state]\n{state}\n",
-            broker.address()
+            broker.opening(&name)
         );
         Stage { folder: folder(RULES, &config), broker, name, topic, written: 0 }
     }

@@ -33,11 +33,11 @@ fn stage(broker: &Broker, test: &str) -> (String, tempfile::TempDir) {
     broker.create(&format!("{name}-events"), 3);
     broker.create_with(&format!("{name}-merchants"), 2, &[("cleanup.policy", "compact")]);
     let config = format!(
-        "name = \"{name}\"\nrules = [\"test.rules\"]\n[kafka]\nbrokers = \"{}\"\n\
+        "{}\
          [[source]]\ntopic = \"{name}-events\"\nkey = \"user_id\"\nlateness = \"0s\"\nidle_timeout = \"1s\"\n\
          [[source]]\ntopic = \"{name}-merchants\"\nformat = \"debezium\"\nevent = \"merchants\"\nkey = \"id\"\n\
          lateness = \"0s\"\nidle_timeout = \"1s\"\n[alerts]\ntopic = \"{name}-alerts\"\n",
-        broker.address()
+        broker.opening(&name)
     );
     let folder = folder(&RULES.replace("TABLE", &format!("{name}-merchants")), &config);
     std::fs::write(folder.path().join("bad_users.csv"), "user_id\nmallory\n").expect("writable");

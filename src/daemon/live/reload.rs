@@ -4,7 +4,8 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::{Ended, Session, read_tables};
+use super::start::{find_tables, read_tables};
+use super::{Ended, Session};
 use crate::daemon::feed::Entry;
 use crate::daemon::rulebook::{Active, Swapped, Wish};
 use crate::daemon::shard::{Begin, Saved, Shard};
@@ -43,7 +44,9 @@ impl Session<'_> {
         Ok(())
     }
 
+    /// How the partitions make shards for these rules; what keeps them from running here otherwise.
     fn topology_of(&self, program: &Program) -> Result<Topology, String> {
+        find_tables(self.plan, program, &self.source).map_err(|error| format!("{error:#}"))?;
         Topology::new(self.plan.sources, &self.counts, program).map_err(|errors| {
             let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
             lines.join("\n")

@@ -1,0 +1,79 @@
+//! What has to be there before anything is read: the topics, and the rows of tables from topics.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+
+use super::{BROKER_TIMEOUT, Ended, Plan, pause};
+use crate::daemon::rulebook::Active;
+use crate::daemon::tables::{self, Tables};
+use crate::daemon::topics;
+use crate::program::Program;
+use crate::source::kafka::{KafkaSource, SourceError};
+
+/// Reads the tables from topics to their ends.
+pub(super) fn read_tables(plan: &Plan<'_>, active: &Active) -> Result<Tables, Ended> {
+    let Plan { settings, kafka, metrics, .. } = plan;
+    let Active { program, tables } = active;
+    let mut tables = Tables::open(program, kafka, &settings.name, tables, metrics, BROKER_TIMEOUT)?;
+    let is_read = tables.read(|under_way| {
+        plan.health.beat(vec![under_way]);
+        !plan.shutdown.is_asked()
+    })?;
+    if is_read { Ok(tables) } else { Err(Ended::Stopped) }
+}
+
+/// Waits until all topics are there, and makes those that are ours. Gives how many partitions each source has.
+pub(super) fn wait_for_topics(plan: &Plan<'_>, program: &Program, source: &KafkaSource) -> Result<Vec<usize>, Ended> {
+    let names: Vec<&str> = plan.sources.iter().map(|source| source.topic.as_str()).collect();
+    let mut said: Option<(String, Instant)> = None;
+    while !plan.shutdown.is_asked() {
+        let reason = match look(plan, program, source, &names) {
+            Ok(counts) => return Ok(counts),
+            Err(error) if error.is::<topics::Missing>() => return Err(Ended::Failed(error)),
+            Err(error) => format!("{error:#}"),
+        };
+        // The callbacks are served by polling only.
+        if let Some(Err(SourceError::Fatal(reason))) = source.poll(Duration::from_millis(200)) {
+            return Err(Ended::Rebuild(reason));
+        }
+        if said.as_ref().is_none_or(|(last, at)| *last != reason || at.elapsed() > Duration::from_secs(30)) {
+            tracing::error!(reason, "waiting for kafka");
+            said = Some((reason.clone(), Instant::now()));
+        }
+        plan.health.beat(vec![reason]);
+        pause(plan, Duration::from_secs(1));
+    }
+    Err(Ended::Stopped)
+}
+
+/// How many partitions each topic has, with our own topics made where they are missing.
+fn look(plan: &Plan<'_>, program: &Program, source: &KafkaSource, names: &[&str]) -> anyhow::Result<Vec<usize>> {
+    if !plan.has_begun.get() {
+        topics::expect(plan.settings, plan.kafka, program, source)?;
+        plan.has_begun.set(true);
+    }
+    let counts = source.partition_counts(names, BROKER_TIMEOUT).with_context(|| no_answer(plan))?;
+    if let Some((topic, _)) = names.iter().zip(&counts).find(|(_, count)| count.is_none()) {
+        bail!("the topic `{topic}` does not exist");
+    }
+    find_tables(plan, program, source)?;
+    let counts: Vec<usize> = counts.into_iter().flatten().collect();
+    topics::ensure(plan.settings, plan.kafka, &counts, source)?;
+    Ok(counts)
+}
+
+/// Whether the topics of the tables are there.
+pub(super) fn find_tables(plan: &Plan<'_>, program: &Program, source: &KafkaSource) -> anyhow::Result<()> {
+    for (table, topic) in tables::topics(program) {
+        if source.partition_counts(&[topic], BROKER_TIMEOUT).with_context(|| no_answer(plan))? == [None] {
+            bail!("the topic `{topic}` of the table `{table}` does not exist");
+        }
+    }
+    Ok(())
+}
+
+/// The client's callback tells its troubles with the broker in its own words; this is what follows from them.
+fn no_answer(plan: &Plan<'_>) -> String {
+    format!("no answer from {}", plan.kafka.brokers())
+}
