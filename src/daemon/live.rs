@@ -66,8 +66,10 @@ pub(super) struct Plan<'a> {
     pub(super) health: Health,
     /// The wish to stop.
     pub(super) shutdown: Shutdown,
-    /// What tells this copy from the others, where alerts are delivered exactly once.
-    pub(super) instance: Option<Instance>,
+    /// What tells this copy from the others.
+    pub(super) instance: Instance,
+    /// Whether it has a name in the group; not after it was shut out by one of that name.
+    pub(super) joins_by_name: Cell<bool>,
     /// Whether all expected topics have been there once: one that goes missing later is waited for.
     pub(super) has_begun: Cell<bool>,
 }
@@ -189,7 +191,9 @@ impl<'a> Session<'a> {
         let active = plan.rules.active();
         let program = &active.program;
         let failed = |error: anyhow::Error| Ended::Failed(error);
-        let source = KafkaSource::new(kafka, &settings.name, metrics.clone())
+        let topics: Vec<&str> = sources.iter().map(|source| source.topic.as_str()).collect();
+        let member = plan.joins_by_name.get().then(|| plan.instance.member(&topics));
+        let source = KafkaSource::named(kafka, &settings.name, member, metrics.clone())
             .map_err(|error| failed(anyhow::Error::new(error).context("no kafka client with these properties")))?;
         let counts = wait_for_topics(plan, program, &source)?;
         let topology = Topology::new(sources, &counts, program).map_err(|errors| {
@@ -198,7 +202,7 @@ impl<'a> Session<'a> {
         })?;
         let tables = read_tables(plan, &active)?;
         let names = topic_names(sources);
-        let id = plan.instance.as_ref().map(Instance::transactional_id);
+        let id = plan.instance.transactional_id();
         let outputs = Outputs::open(settings, Arc::clone(&names), metrics.clone(), shutdown.flag(), id);
         let outputs = outputs.map_err(failed)?;
         // Before any offset is asked for: what an earlier life of this copy left open is then committed or taken back.
@@ -206,7 +210,6 @@ impl<'a> Session<'a> {
             plan.health.beat(vec!["the broker has not ended the last transaction yet".to_owned()]);
             shutdown.is_asked()
         })?;
-        let topics: Vec<&str> = sources.iter().map(|source| source.topic.as_str()).collect();
         source.subscribe(&topics)?;
         let now = Instant::now();
         Ok(Session {
@@ -269,6 +272,7 @@ impl<'a> Session<'a> {
             match self.source.poll(wait) {
                 Some(Ok(message)) => self.feeds.on_message(&message),
                 Some(Err(SourceError::Fatal(reason))) => return Err(Ended::Rebuild(reason)),
+                Some(Err(SourceError::ShutOut(reason))) => return Err(self.shut_out(reason)),
                 // An error was told by the client's callback, and the client goes on trying.
                 Some(Err(SourceError::Retry(_))) | None => break,
             }
@@ -554,7 +558,8 @@ impl<'a> Session<'a> {
         reasons
     }
 
-    /// Leaves the group, after committing what is done where that can be trusted.
+    /// Leaves the group, after committing what is done where that can be trusted. Clients that are made anew come back as
+    /// the same member.
     fn close(mut self, ended: &Ended) {
         if matches!(ended, Ended::Stopped) {
             let committed = self.commit_all(true).and_then(|()| self.snapshot_last());
@@ -565,7 +570,9 @@ impl<'a> Session<'a> {
             self.outputs.say_dead_letters();
         }
         self.abandon(ended);
-        self.source.close();
+        if !matches!(ended, Ended::Rebuild(_)) {
+            self.source.close();
+        }
     }
 }
 

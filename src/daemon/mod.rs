@@ -70,7 +70,7 @@ pub(crate) use http::on_a_free_port;
 pub use needs::{Cluster, Found, Needs, Resource, Right, Topic, compare};
 pub use rule_plan::RulePlan;
 
-use crate::config::{Delivery, Settings, Sources};
+use crate::config::{Settings, Sources};
 use crate::daemon::health::Health;
 use crate::daemon::http::Served;
 use crate::daemon::instance::Instance;
@@ -194,7 +194,8 @@ fn detect(
                 metrics: metrics.clone(),
                 health: health.clone(),
                 shutdown: shutdown.clone(),
-                instance: (kafka.delivery == Delivery::ExactlyOnce).then(|| Instance::take(settings, kafka)),
+                instance: Instance::take(settings, kafka),
+                joins_by_name: Cell::new(true),
                 has_begun: Cell::default(),
             };
             live::run(&plan).map(|()| Finished::Stopped)
