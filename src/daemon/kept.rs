@@ -26,7 +26,7 @@ pub(super) struct Kept {
 
 impl Kept {
     /// These; the next one is due in its time.
-    pub(super) fn new(named: Snapshots) -> Kept {
+    pub(super) fn new(named: Snapshots, now: Instant) -> Kept {
         Kept {
             named,
             writing: None,
@@ -35,7 +35,7 @@ impl Kept {
             committed: 0,
             saved: None,
             hurries: false,
-            taken: Instant::now(),
+            taken: now,
             bytes: 0,
         }
     }
@@ -57,8 +57,8 @@ impl Kept {
     }
 
     /// Whether the next one is due.
-    pub(super) fn is_due(&self, every: Duration) -> bool {
-        self.hurries || (self.is_changed() && self.taken.elapsed() >= every)
+    pub(super) fn is_due(&self, every: Duration, now: Instant) -> bool {
+        self.hurries || (self.is_changed() && now.duration_since(self.taken) >= every)
     }
 
     /// The next one is due at once.
@@ -77,8 +77,8 @@ impl Kept {
     }
 
     /// One of this size is taken. Gives its number, which grows with time also where the clock (ms) goes back.
-    pub(super) fn take(&mut self, bytes: usize, now_ms: i64) -> u64 {
-        (self.taken, self.saved, self.bytes) = (Instant::now(), Some(self.committed), bytes);
+    pub(super) fn take(&mut self, bytes: usize, at: Instant, now_ms: i64) -> u64 {
+        (self.taken, self.saved, self.bytes) = (at, Some(self.committed), bytes);
         self.hurries = false;
         let now = u64::try_from(now_ms).unwrap_or(0);
         let number = self.named.newest.map_or(now, |newest| now.max(newest + 1));

@@ -8,6 +8,7 @@
 //! that cannot be taken up is said loudly, and the one before it is tried, and then the log from where the group began.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -15,10 +16,10 @@ use super::Plan;
 use crate::checkpoint::{self, Snapshot, SnapshotError, Writer, Written};
 use crate::config::StateSettings;
 use crate::daemon::feed::{Entry, Feed};
-use crate::daemon::feeds::wall_clock_ms;
 use crate::daemon::instance::state_folder;
 use crate::daemon::kept::Kept;
 use crate::daemon::offsets::Snapshots;
+use crate::daemon::outside::Clock;
 use crate::daemon::shard::{Begin, Saved, Shard};
 use crate::engine::{Carried, Limits, STATE_VERSION};
 use crate::program::{Program, Rows};
@@ -34,6 +35,7 @@ const SLOW: Duration = Duration::from_secs(30);
 pub(super) struct Keeper {
     store: Arc<dyn checkpoint::Store>,
     writer: Writer,
+    clock: Rc<dyn Clock>,
     every: Duration,
     metrics: Metrics,
     /// How long detection stood still for the one that is written, and when it was given to be.
@@ -52,19 +54,12 @@ impl Keeper {
             return None;
         };
         let folder = folder.join(&plan.settings.name).join("snapshots");
-        let store: Arc<dyn checkpoint::Store> = Arc::new(checkpoint::Folder::new(folder));
-        match Writer::start(Arc::clone(&store)) {
+        let store = plan.outside.store(folder);
+        match plan.outside.writer(Arc::clone(&store)) {
             Ok(writer) => {
-                let (every, metrics) = (*every, plan.metrics.clone());
-                Some(Keeper {
-                    store,
-                    writer,
-                    every,
-                    metrics,
-                    pause: Duration::ZERO,
-                    given: Instant::now(),
-                    trouble: None,
-                })
+                let (every, metrics, clock) = (*every, plan.metrics.clone(), Rc::clone(&plan.clock));
+                let given = clock.now();
+                Some(Keeper { store, writer, clock, every, metrics, pause: Duration::ZERO, given, trouble: None })
             }
             Err(error) => {
                 tracing::error!(%error, "no thread to write snapshots with: there are none");
@@ -78,20 +73,21 @@ impl Keeper {
         if self.writer.is_at_work() {
             return;
         }
-        let due = entries.iter_mut().filter(|entry| entry.kept.is_due(self.every) && entry.shard.is_speaking());
+        let now = self.clock.now();
+        let due = entries.iter_mut().filter(|entry| entry.kept.is_due(self.every, now) && entry.shard.is_speaking());
         if let Some(entry) = due.min_by_key(|entry| entry.kept.taken()) {
             self.take(entry);
         }
     }
 
     fn take(&mut self, entry: &mut Entry) {
-        let began = Instant::now();
+        let began = self.clock.now();
         // Mostly it is hardly larger than the last time.
         let mut state = Vec::with_capacity(entry.kept.bytes() + entry.kept.bytes() / 8);
         entry.shard.save(&mut state);
-        self.pause = began.elapsed();
+        self.pause = self.clock.since(began);
         self.given = began;
-        let number = entry.kept.take(state.len(), wall_clock_ms());
+        let number = entry.kept.take(state.len(), self.clock.now(), self.clock.wall_ms());
         self.writer.put(&name_of(&entry.feeds), number, inputs_of(entry), STATE_VERSION, state);
     }
 
@@ -101,8 +97,8 @@ impl Keeper {
             return;
         }
         let Some(Written { shard, number, result, took }) = self.writer.written(patience) else {
-            if self.given.elapsed() > self.every + SLOW {
-                let (place, seconds) = (self.store.place(), self.given.elapsed().as_secs());
+            if self.clock.since(self.given) > self.every + SLOW {
+                let (place, seconds) = (self.store.place(), self.clock.since(self.given).as_secs());
                 self.trouble = Some(format!("a snapshot is being written to {place} for {seconds} s"));
             }
             return;
@@ -145,8 +141,9 @@ impl Keeper {
     /// When the daemon stops: takes a snapshot of each shard that moved since its last one. Says whether there is
     /// anything to be named by one more commit.
     pub(super) fn take_last(&mut self, entries: &mut [Entry]) -> bool {
-        let until = Instant::now() + LAST_MAX;
-        let left = || until.saturating_duration_since(Instant::now());
+        let clock = Rc::clone(&self.clock);
+        let until = clock.now() + LAST_MAX;
+        let left = || until.saturating_duration_since(clock.now());
         self.look(entries, left());
         for at in 0..entries.len() {
             if entries[at].kept.is_changed() && entries[at].shard.is_speaking() && !self.writer.is_at_work() {
@@ -164,7 +161,7 @@ impl Keeper {
         let mut kept = named;
         for number in named.iter() {
             match self.try_restore(shard, number) {
-                Ok(restored) => return Some((restored, Kept::new(kept))),
+                Ok(restored) => return Some((restored, Kept::new(kept, self.clock.now()))),
                 Err(reason) => {
                     let (name, place) = (shard.name(), self.store.place());
                     SnapshotRefused { shard: &name, number, place: &place, reason: &reason }.emit(&self.metrics);
@@ -176,7 +173,7 @@ impl Keeper {
     }
 
     fn try_restore(&self, coming: &Coming<'_>, number: u64) -> Result<Shard, String> {
-        let (began, name) = (Instant::now(), coming.name());
+        let (began, name) = (self.clock.now(), coming.name());
         let unreadable = |error: std::io::Error| SnapshotError::Unreadable(error.to_string()).to_string();
         let bytes = self.store.get(&name, number).map_err(unreadable)?;
         let bytes = bytes.ok_or_else(|| SnapshotError::Missing.to_string())?;
@@ -185,7 +182,7 @@ impl Keeper {
         let restored = catch_unwind(AssertUnwindSafe(|| coming.restore(&snapshot)));
         let (shard, carried) = restored.map_err(|_| "taking it up panicked: this is a bug".to_owned())??;
         let Carried { kept, left_out } = &carried;
-        StateRestored { shard: &name, bytes: bytes.len(), kept: *kept, left_out, took: began.elapsed() }.emit();
+        StateRestored { shard: &name, bytes: bytes.len(), kept: *kept, left_out, took: self.clock.since(began) }.emit();
         Ok(shard)
     }
 }
