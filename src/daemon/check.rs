@@ -6,6 +6,7 @@ use crate::config::{
     AlertsTo, DeadLettersTo, Delivery, InternalTopics, KafkaSettings, Settings, SinkSettings, Sources, TopicSource,
 };
 use crate::daemon::live::own_topics;
+use crate::daemon::repartition::topic_of;
 use crate::daemon::sinks::alert_sink;
 use crate::daemon::tables;
 use crate::daemon::topology::Topology;
@@ -167,8 +168,14 @@ fn check_kafka(
     let Some(counts) = counts.iter().copied().collect::<Option<Vec<usize>>>() else { return };
     match Topology::new(sources, &counts, program) {
         Ok(topology) if !sources.is_empty() => {
-            let shards: usize = topology.cohorts.iter().map(|cohort| cohort.partitions).sum();
+            let shards = topology.shards();
             report.good(format!("every rule is right over these partitions: {shards} shards"));
+            if !topology.apart.is_empty() {
+                let (topic, keys) = (topic_of(settings), topology.apart.names(program).join(", "));
+                report.good(format!(
+                    "rules {keys} are judged behind the topic `{topic}`, which brings their events together"
+                ));
+            }
         }
         Ok(_) => {}
         Err(errors) => {

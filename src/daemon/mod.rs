@@ -14,6 +14,7 @@
 //! - `kept`     what a shard has among the snapshots;
 //! - `offsets`  what is stored with a committed offset;
 //! - `topology` which partitions make a shard, and which rules are right that way;
+//! - `repartition` what brings events together whose keys lie in several partitions;
 //! - `needs`    the topics and rights that it needs of Kafka; `topics` its own topics;
 //! - `tables`   the rows of lists and tables, from topics; `table_files` from files that change;
 //! - `files`    the loop over files and standard input;
@@ -45,6 +46,7 @@ mod needs;
 mod offsets;
 mod output;
 mod outside;
+mod repartition;
 mod rule_plan;
 mod rulebook;
 mod shard;

@@ -28,6 +28,11 @@ impl Stream {
         self.engine.name_sources(names);
     }
 
+    /// As [`Engine::judge_partition`].
+    pub fn judge_partition(&mut self, index: usize, count: usize) {
+        self.engine.judge_partition(index, count);
+    }
+
     /// As [`Engine::set_limits`].
     pub fn set_limits(&mut self, limits: Limits) {
         self.engine.set_limits(limits);
@@ -71,6 +76,18 @@ impl Stream {
     pub fn elapse(&mut self, input: usize, elapsed_ms: i64, alerts: &mut Vec<Alert>) {
         self.sequencer.elapse(input, elapsed_ms);
         self.release(alerts);
+    }
+
+    /// An input has come to this time without an event that is told here.
+    pub fn observe(&mut self, input: usize, time_ms: i64, alerts: &mut Vec<Alert>) {
+        self.sequencer.observe(input, time_ms);
+        self.release(alerts);
+    }
+
+    /// As [`Stream::observe`], of an input that is idle.
+    pub fn observe_idle(&mut self, input: usize, time_ms: i64, alerts: &mut Vec<Alert>) {
+        self.sequencer.observe(input, time_ms);
+        self.set_idle(input, true, alerts);
     }
 
     /// Judges what waits for nothing any more, and fires the timers that the watermark has passed. To be called after

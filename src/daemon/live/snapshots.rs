@@ -20,9 +20,9 @@ use crate::daemon::instance::state_folder;
 use crate::daemon::kept::Kept;
 use crate::daemon::offsets::Snapshots;
 use crate::daemon::outside::Clock;
-use crate::daemon::shard::{Begin, Saved, Shard};
-use crate::engine::{Carried, Limits, STATE_VERSION};
-use crate::program::{Program, Rows};
+use crate::daemon::shard::{Begin, Rules, Saved, Shard};
+use crate::engine::{Carried, STATE_VERSION};
+use crate::program::Rows;
 use crate::telemetry::{Metrics, SnapshotFailed, SnapshotRefused, SnapshotTaken, StateRestored};
 
 /// How long the last snapshots may take when the daemon stops.
@@ -189,9 +189,7 @@ impl Keeper {
 
 /// A shard that comes to this copy.
 pub(super) struct Coming<'a> {
-    pub(super) program: &'a Arc<Program>,
-    pub(super) sources: &'a Arc<[String]>,
-    pub(super) limits: Limits,
+    pub(super) rules: &'a Rules,
     /// Its partitions.
     pub(super) feeds: &'a [Feed],
     /// Where each would begin without a snapshot.
@@ -221,7 +219,7 @@ impl Coming<'_> {
         let inputs: Vec<(Option<i64>, bool)> =
             snapshot.inputs.iter().map(|input| (input.high_ms, input.idle)).collect();
         let saved = Saved { inputs: &inputs, state: snapshot.state, tables: self.tables };
-        let shard = Shard::restored(Arc::clone(self.program), Arc::clone(self.sources), self.limits, &begin, saved);
+        let shard = Shard::restored(self.rules.clone(), &begin, saved);
         shard.map_err(|error| error.to_string())
     }
 
