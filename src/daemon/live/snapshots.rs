@@ -7,18 +7,18 @@
 //! Where a shard comes, the newest snapshot that is named is taken up and what came after it is read back, muted. One
 //! that cannot be taken up is said loudly, and the one before it is tried, and then the log from where the group began.
 
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Plan;
 use crate::checkpoint::{self, Snapshot, SnapshotError, Writer, Written};
-use crate::config::StateSettings;
 use crate::daemon::feed::{Entry, Feed};
 use crate::daemon::feeds::wall_clock_ms;
-use crate::daemon::instance::state_folder;
 use crate::daemon::kept::Kept;
 use crate::daemon::offsets::Snapshots;
+use crate::daemon::place;
 use crate::daemon::shard::{Begin, Saved, Shard};
 use crate::engine::{Carried, Limits, STATE_VERSION};
 use crate::program::{Program, Rows};
@@ -35,6 +35,8 @@ pub(super) struct Keeper {
     store: Arc<dyn checkpoint::Store>,
     writer: Writer,
     every: Duration,
+    /// What numbers of this copy end in.
+    sign: u32,
     metrics: Metrics,
     /// How long detection stood still for the one that is written, and when it was given to be.
     pause: Duration,
@@ -46,20 +48,27 @@ pub(super) struct Keeper {
 impl Keeper {
     /// Over the configured place; nothing where there is none.
     pub(super) fn open(plan: &Plan<'_>) -> Option<Keeper> {
-        let StateSettings { folder, every } = &plan.settings.state;
-        let Some(folder) = folder.clone().or_else(state_folder) else {
-            tracing::warn!("no place for snapshots, so after a restart all is read back: write `url` under [state]");
-            return None;
+        let store = match place::store(plan.settings) {
+            Ok(Some(store)) => store,
+            Ok(None) => {
+                tracing::warn!(
+                    "no place for snapshots, so after a restart all is read back: write `url` under [state]"
+                );
+                return None;
+            }
+            Err(error) => {
+                tracing::error!(error, "the place for snapshots cannot be used: there are none");
+                return None;
+            }
         };
-        let folder = folder.join(&plan.settings.name).join("snapshots");
-        let store: Arc<dyn checkpoint::Store> = Arc::new(checkpoint::Folder::new(folder));
         match Writer::start(Arc::clone(&store)) {
             Ok(writer) => {
-                let (every, metrics) = (*every, plan.metrics.clone());
+                let (every, metrics) = (plan.settings.state.every, plan.metrics.clone());
                 Some(Keeper {
                     store,
                     writer,
                     every,
+                    sign: sign(),
                     metrics,
                     pause: Duration::ZERO,
                     given: Instant::now(),
@@ -91,7 +100,7 @@ impl Keeper {
         entry.shard.save(&mut state);
         self.pause = began.elapsed();
         self.given = began;
-        let number = entry.kept.take(state.len(), wall_clock_ms());
+        let number = entry.kept.take(state.len(), wall_clock_ms(), self.sign);
         self.writer.put(&name_of(&entry.feeds), number, inputs_of(entry), STATE_VERSION, state);
     }
 
@@ -248,6 +257,13 @@ impl Coming<'_> {
         }
         Ok(())
     }
+}
+
+/// A copy that has lost a partition and does not know it yet may write a snapshot in the same moment as the one that has
+/// it: this keeps their numbers apart.
+fn sign() -> u32 {
+    let random = RandomState::new().build_hasher().finish();
+    u32::try_from(random >> 32).expect("the upper half of 64 bits")
 }
 
 /// What the snapshots of a shard are found by. Topics' names are names of folders too.
