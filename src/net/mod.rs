@@ -1,4 +1,4 @@
-//! A connection to a server, for whoever speaks to one by itself: the sinks of webhooks and PostgreSQL, the store of
+//! A connection to a server, for whoever speaks to one by itself: the sinks of webhooks and databases, the store of
 //! snapshots.
 //!
 //! - `dial`  the first address of a host that takes us;
