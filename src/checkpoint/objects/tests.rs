@@ -1,6 +1,14 @@
 //! The store against a bucket that checks each signature and fails on demand.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use tokio::io::copy_bidirectional;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
 use super::*;
 use crate::secret::Secret;
@@ -175,18 +183,51 @@ fn nobody_at_the_other_end_is_told_with_the_reason() {
 }
 
 #[test]
-fn a_server_that_nobody_vouches_for_is_not_spoken_to() {
-    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("it is made");
-    let folder = tempfile::tempdir().expect("a folder");
-    let ca = folder.path().join("ca.pem");
-    std::fs::write(&ca, made.cert.pem()).expect("the folder is ours");
-    // A server without TLS: what it would be asked for must not reach it.
+fn a_server_is_spoken_to_over_tls_only_where_somebody_vouches_for_it() {
     let bucket = Bucket::start();
-    let endpoint = bucket.endpoint().replace("http://127.0.0.1", "https://localhost");
-    let timeout = Duration::from_secs(5);
-    let store = open(&BucketSettings { ca_file: Some(ca), timeout, ..settings(endpoint) });
-    assert!(told(store.put("a-0", 1, &[b"state"])).contains("look at `endpoint`"));
-    assert!(bucket.keys().is_empty());
+    let (endpoint, certificate) = over_tls(&bucket);
+    let folder = tempfile::tempdir().expect("a folder");
+    let (ours, other) = (folder.path().join("ours.pem"), folder.path().join("other.pem"));
+    let another = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("it is made");
+    std::fs::write(&ours, certificate).expect("the folder is ours");
+    std::fs::write(&other, another.cert.pem()).expect("the folder is ours");
+    let trusting = |ca_file| open(&BucketSettings { ca_file: Some(ca_file), ..settings(endpoint.clone()) });
+    let store = trusting(ours);
+    store.put("a-0", 1, &[b"state"]).expect("it is trusted");
+    assert_eq!(store.get("a-0", 1).expect("it is trusted"), Some(b"state".to_vec()));
+    let asked = bucket.requests().len();
+    let distrusted = told(trusting(other).put("a-0", 2, &[b"state"]));
+    assert!(distrusted.contains("the server cannot be trusted"), "{distrusted}");
+    assert_eq!(bucket.requests().len(), asked, "nothing reaches it");
+}
+
+/// The bucket behind TLS, and the certificate.
+fn over_tls(bucket: &Bucket) -> (String, String) {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("it is made");
+    let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).expect("it is a key");
+    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .expect("ring knows them")
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key)
+        .expect("they belong together");
+    let (acceptor, behind) = (TlsAcceptor::from(Arc::new(config)), bucket.endpoint());
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let port = listener.local_addr().expect("it is bound").port();
+    listener.set_nonblocking(true).expect("a socket can be");
+    std::thread::spawn(move || {
+        let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(async move {
+            let listener = TcpListener::from_std(listener).expect("it is nonblocking");
+            while let Ok((stream, _)) = listener.accept().await {
+                // Who distrusts us goes away.
+                let Ok(mut here) = acceptor.accept(stream).await else { continue };
+                let there = TcpStream::connect(behind.trim_start_matches("http://")).await;
+                drop(copy_bidirectional(&mut here, &mut there.expect("it listens")).await);
+            }
+        });
+    });
+    (format!("https://localhost:{port}"), made.cert.pem())
 }
 
 #[test]
