@@ -1,8 +1,9 @@
 //! Where snapshots are kept: by shard and number.
 
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
+
+use crate::checkpoint::{Disk, SystemDisk};
 
 /// A place for snapshots. A number is given once by shard and grows with time.
 pub trait Store: Send + Sync {
@@ -31,41 +32,70 @@ pub trait Store: Send + Sync {
     fn place(&self) -> String;
 }
 
-/// A folder on this machine: a folder a shard, a file a snapshot.
+/// A folder of a disk: a folder a shard, a file a snapshot.
 #[derive(Debug)]
-pub struct Folder(PathBuf);
+pub struct Folder<D = SystemDisk> {
+    disk: D,
+    folder: PathBuf,
+}
 
 const ENDING: &str = ".snapshot";
 
 impl Folder {
-    /// Snapshots under this folder, which is made when it is needed.
+    /// Snapshots under this folder of this machine, which is made when it is needed.
     pub fn new(folder: PathBuf) -> Folder {
-        Folder(folder)
-    }
-
-    fn path(&self, shard: &str, number: u64) -> PathBuf {
-        self.0.join(shard).join(format!("{number:016x}{ENDING}"))
+        Folder::on(SystemDisk, folder)
     }
 }
 
-impl Store for Folder {
+impl<D: Disk> Folder<D> {
+    /// Snapshots under this folder of a disk.
+    pub fn on(disk: D, folder: PathBuf) -> Folder<D> {
+        Folder { disk, folder }
+    }
+
+    fn path(&self, shard: &str, number: u64) -> PathBuf {
+        self.folder.join(shard).join(format!("{number:016x}{ENDING}"))
+    }
+
+    fn write(&self, path: &Path, parts: &[&[u8]]) -> io::Result<()> {
+        let mut file = self.disk.create(path)?;
+        parts.iter().try_for_each(|part| file.write_all(part))?;
+        file.sync()
+    }
+
+    /// Makes a folder and those above it, each to stay.
+    fn make(&self, folder: &Path) -> io::Result<()> {
+        if self.disk.is_folder(folder) {
+            return Ok(());
+        }
+        let above = folder.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        self.make(above)?;
+        match self.disk.make_folder(folder) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+            _ => self.disk.sync_folder(above),
+        }
+    }
+}
+
+impl<D: Disk> Store for Folder<D> {
     fn put(&self, shard: &str, number: u64, parts: &[&[u8]]) -> io::Result<()> {
-        let folder = self.0.join(shard);
-        make(&folder)?;
+        let folder = self.folder.join(shard);
+        self.make(&folder)?;
         let path = self.path(shard, number);
         let aside = path.with_extension("tmp");
-        let written = write(&aside, parts).and_then(|()| fs::rename(&aside, &path));
+        let written = self.write(&aside, parts).and_then(|()| self.disk.rename(&aside, &path));
         if let Err(error) = written {
             // A full disk is not made fuller; where that fails too, the next one is written over it or beside it.
-            drop(fs::remove_file(&aside));
+            drop(self.disk.remove(&aside));
             return Err(error);
         }
         // The name is as safe as the bytes only when the folder is.
-        File::open(&folder)?.sync_all()
+        self.disk.sync_folder(&folder)
     }
 
     fn get(&self, shard: &str, number: u64) -> io::Result<Option<Vec<u8>>> {
-        match fs::read(self.path(shard, number)) {
+        match self.disk.read(&self.path(shard, number)) {
             Ok(bytes) => Ok(Some(bytes)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
@@ -73,41 +103,17 @@ impl Store for Folder {
     }
 
     fn forget_before(&self, shard: &str, number: u64) -> io::Result<()> {
-        let folder = match fs::read_dir(self.0.join(shard)) {
+        let folder = match self.disk.list(&self.folder.join(shard)) {
             Ok(folder) => folder,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             Err(error) => return Err(error),
         };
-        for entry in folder {
-            let path = entry?.path();
-            if number_of(&path).is_some_and(|other| other < number) {
-                fs::remove_file(path)?;
-            }
-        }
-        Ok(())
+        let mut old = folder.iter().filter(|path| number_of(path).is_some_and(|other| other < number));
+        old.try_for_each(|path| self.disk.remove(path))
     }
 
     fn place(&self) -> String {
-        self.0.display().to_string()
-    }
-}
-
-fn write(path: &Path, parts: &[&[u8]]) -> io::Result<()> {
-    let mut file = File::create(path)?;
-    parts.iter().try_for_each(|part| file.write_all(part))?;
-    file.sync_all()
-}
-
-/// Makes a folder and those above it, each to stay.
-fn make(folder: &Path) -> io::Result<()> {
-    if folder.is_dir() {
-        return Ok(());
-    }
-    let above = folder.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    make(above)?;
-    match fs::create_dir(folder) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
-        _ => File::open(above)?.sync_all(),
+        self.folder.display().to_string()
     }
 }
 
@@ -120,6 +126,8 @@ fn number_of(path: &Path) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

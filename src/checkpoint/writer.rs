@@ -1,4 +1,5 @@
-//! The thread that writes snapshots while detection goes on, one at a time.
+//! Who writes snapshots, one at a time: a thread, while detection goes on; or whoever gives them, where there is to be
+//! one thread only.
 
 use std::io;
 use std::sync::Arc;
@@ -28,11 +29,15 @@ enum Job {
 
 /// Writes snapshots into a store. Where this is dropped the thread ends with what it was given; nobody waits for it: what
 /// is not there means nothing.
-#[derive(Debug)]
 pub struct Writer {
-    jobs: Sender<Job>,
+    by: By,
     written: Receiver<Written>,
     under_way: Option<(String, u64)>,
+}
+
+enum By {
+    Thread(Sender<Job>),
+    Caller(Arc<dyn Store>, Sender<Written>),
 }
 
 impl Writer {
@@ -46,7 +51,13 @@ impl Writer {
         let (done, written) = channel();
         let thread = thread::Builder::new().name("tripline-state".to_owned());
         thread.spawn(move || work(&*store, &waiting, &done))?;
-        Ok(Writer { jobs, written, under_way: None })
+        Ok(Writer { by: By::Thread(jobs), written, under_way: None })
+    }
+
+    /// Writes in the thread that gives a snapshot, before it goes on.
+    pub fn in_place(store: Arc<dyn Store>) -> Writer {
+        let (done, written) = channel();
+        Writer { by: By::Caller(store, done), written, under_way: None }
     }
 
     /// Whether a snapshot is being written: the next one has to wait.
@@ -83,27 +94,34 @@ impl Writer {
     }
 
     fn give(&self, job: Job) {
-        // A thread that is gone is told of when it is asked what became of the job.
-        drop(self.jobs.send(job));
+        match &self.by {
+            // A thread that is gone is told of when it is asked what became of the job.
+            By::Thread(jobs) => drop(jobs.send(job)),
+            By::Caller(store, done) => carry_out(&**store, job, done),
+        }
     }
 }
 
 fn work(store: &dyn Store, jobs: &Receiver<Job>, done: &Sender<Written>) {
     for job in jobs {
-        match job {
-            Job::Put { shard, number, snapshot } => {
-                let began = Instant::now();
-                let (head, checksum) = snapshot.around();
-                let parts = [&head[..], &snapshot.state, &checksum];
-                let bytes = parts.iter().map(|part| part.len()).sum();
-                let result = store.put(&shard, number, &parts).map(|()| bytes);
-                // Nobody waits for it where the daemon has ended.
-                drop(done.send(Written { shard, number, result, took: began.elapsed() }));
-            }
-            Job::ForgetBefore { shard, number } => {
-                if let Err(error) = store.forget_before(&shard, number) {
-                    tracing::warn!(%error, shard, "old snapshots could not be removed");
-                }
+        carry_out(store, job, done);
+    }
+}
+
+fn carry_out(store: &dyn Store, job: Job, done: &Sender<Written>) {
+    match job {
+        Job::Put { shard, number, snapshot } => {
+            let began = Instant::now();
+            let (head, checksum) = snapshot.around();
+            let parts = [&head[..], &snapshot.state, &checksum];
+            let bytes = parts.iter().map(|part| part.len()).sum();
+            let result = store.put(&shard, number, &parts).map(|()| bytes);
+            // Nobody waits for it where the daemon has ended.
+            drop(done.send(Written { shard, number, result, took: began.elapsed() }));
+        }
+        Job::ForgetBefore { shard, number } => {
+            if let Err(error) = store.forget_before(&shard, number) {
+                tracing::warn!(%error, shard, "old snapshots could not be removed");
             }
         }
     }

@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 use crate::daemon::batch::{Batch, Record};
 use crate::daemon::judge::{Counts, Letter};
 use crate::daemon::kept::Kept;
+use crate::daemon::outside::Consumer;
 use crate::daemon::shard::{Shard, Step};
-use crate::source::kafka::{KafkaSource, Partition, Progress, SourceError};
+use crate::source::kafka::{Partition, Progress, SourceError};
 
 /// When so many events of a shard wait for the slowest of its partitions, the others are paused.
 const WAITING_MAX: usize = 50_000;
@@ -106,7 +107,7 @@ impl Entry {
     }
 
     /// Pauses the partitions that are ahead of the slowest one while too many events wait for it.
-    pub(super) fn hold_back(&mut self, source: &KafkaSource) -> Result<(), SourceError> {
+    pub(super) fn hold_back(&mut self, source: &dyn Consumer) -> Result<(), SourceError> {
         if self.feeds.len() < 2 || self.shard.stream().waiting() < WAITING_MAX {
             return Ok(());
         }
@@ -121,7 +122,7 @@ impl Entry {
     }
 
     /// Pauses a partition that has read back and waits.
-    pub(super) fn pause_waiting(&mut self, input: usize, source: &KafkaSource) -> Result<(), SourceError> {
+    pub(super) fn pause_waiting(&mut self, input: usize, source: &dyn Consumer) -> Result<(), SourceError> {
         let feed = &mut self.feeds[input];
         if !feed.paused && self.shard.is_waiting(input) {
             feed.paused = true;
@@ -140,10 +141,10 @@ impl Entry {
     }
 
     /// Goes on with a partition, where its shard is.
-    pub(super) fn go_on(&mut self, input: usize, source: &KafkaSource) -> Result<(), SourceError> {
+    pub(super) fn go_on(&mut self, input: usize, source: &dyn Consumer, now: Instant) -> Result<(), SourceError> {
         let feed = &mut self.feeds[input];
         if std::mem::take(&mut feed.paused) {
-            feed.moved = Instant::now();
+            feed.moved = now;
             source.resume_at(&feed.partition, self.shard.next(input))?;
         }
         Ok(())
@@ -157,8 +158,7 @@ impl Entry {
 
 impl Feed {
     /// A partition from which nothing has come yet.
-    pub(super) fn new(partition: Partition, source: usize) -> Feed {
-        let now = Instant::now();
+    pub(super) fn new(partition: Partition, source: usize, now: Instant) -> Feed {
         Feed {
             partition,
             source,
@@ -184,29 +184,29 @@ impl Feed {
     }
 
     /// Takes a report of the client on how far its fetching is. `next` is how far the shard is.
-    pub(super) fn on_progress(&mut self, progress: &Progress, next: i64) {
+    pub(super) fn on_progress(&mut self, progress: &Progress, next: i64, now: Instant) {
         if progress.lag >= 0 {
             self.lag = progress.lag;
         }
         if next != self.moved_next {
             self.moved_next = next;
-            self.moved = Instant::now();
+            self.moved = now;
         }
         let there = progress.end >= 0 && progress.end == progress.next;
         // Right behind the last message, or twice in a row with no message between: then only control records follow.
-        let quiet = self.last_message.elapsed() > Duration::from_millis(900);
+        let quiet = now.duration_since(self.last_message) > Duration::from_millis(900);
         self.at_end = there && (next >= progress.end || (quiet && self.end_seen == Some(progress.end)));
         self.end_seen = there.then_some(progress.end);
     }
 
     /// Whether a commit was sent and not stored for so long that it must have failed. It is forgotten then.
-    pub(super) fn is_commit_overdue(&mut self, progress: &Progress) -> bool {
+    pub(super) fn is_commit_overdue(&mut self, progress: &Progress, now: Instant) -> bool {
         self.committing.take_if(|(offset, _)| progress.committed >= *offset);
-        self.committing.take_if(|(_, sent)| sent.elapsed() > COMMIT_OVERDUE).is_some()
+        self.committing.take_if(|(_, sent)| now.duration_since(*sent) > COMMIT_OVERDUE).is_some()
     }
 
     /// Whether it has messages and gives none, though nothing holds it.
-    pub(super) fn is_stuck(&self, after: Duration) -> bool {
-        self.lag > 0 && !self.paused && !self.at_end && self.held.is_empty() && self.moved.elapsed() > after
+    pub(super) fn is_stuck(&self, after: Duration, now: Instant) -> bool {
+        self.lag > 0 && !self.paused && !self.at_end && self.held.is_empty() && now.duration_since(self.moved) > after
     }
 }

@@ -5,11 +5,9 @@
 //! (`workers`). Everything else is done with all shards at home, after [`Feeds::collect`].
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
-
-use prometheus_client::metrics::counter::Counter;
-use rdkafka::message::{BorrowedMessage, Message};
+use std::time::Duration;
 
 use crate::config::{Delivery, Settings, TopicSource};
 use crate::daemon::batch::{Batch, Record};
@@ -18,11 +16,13 @@ use crate::daemon::feed::{Entry, Feed};
 use crate::daemon::judge::{Counts, Judge, Late, Letter, ReadAt};
 use crate::daemon::offsets::Mark;
 use crate::daemon::output::{DeadLetter, OutputError, Outputs};
+use crate::daemon::outside::{Clock, Consumer, Message};
 use crate::daemon::shard::{Shard, Step};
 use crate::daemon::workers::{Job, Workers};
 use crate::program::Program;
-use crate::source::kafka::{KafkaSource, Partition, Progress, SourceError};
+use crate::source::kafka::{Partition, Progress, SourceError};
 use crate::telemetry::{IdsForgotten, Metrics, Reason, RuleName, TopicReason};
+use prometheus_client::metrics::counter::Counter;
 
 /// A batch ends at so many messages of all shards together.
 const BATCH_MESSAGES: usize = 8_192;
@@ -46,6 +46,7 @@ pub(super) enum FeedError {
 pub(super) struct Feeds {
     program: Arc<Program>,
     metrics: Metrics,
+    clock: Rc<dyn Clock>,
     dropped: DroppedRuns,
     sources: Vec<Source>,
     delivery: Delivery,
@@ -82,6 +83,7 @@ impl Feeds {
         sources: &[TopicSource],
         program: &Arc<Program>,
         metrics: &Metrics,
+        clock: Rc<dyn Clock>,
     ) -> std::io::Result<Feeds> {
         let source = |source: &TopicSource| Source {
             topic: source.topic.clone(),
@@ -99,6 +101,7 @@ impl Feeds {
         Ok(Feeds {
             program: Arc::clone(program),
             metrics: metrics.clone(),
+            clock,
             dropped: DroppedRuns::new(program, metrics),
             sources: sources.iter().map(source).collect(),
             delivery: settings.kafka.as_ref().map_or(Delivery::AtLeastOnce, |kafka| kafka.delivery),
@@ -121,9 +124,10 @@ impl Feeds {
         // Partitions that are another copy's now have no lag here.
         self.metrics.consumer_lag.clear();
         self.metrics.watermark_lag.clear();
+        let now = self.clock.now();
         for (at, entry) in entries.iter_mut().enumerate() {
             for (input, feed) in entry.feeds.iter_mut().enumerate() {
-                *feed = Feed::new(feed.partition.clone(), feed.source);
+                *feed = Feed::new(feed.partition.clone(), feed.source, now);
                 let slots = &mut self.sources[feed.source].slots;
                 let number = usize::try_from(feed.partition.number).expect("partitions are numbered from 0");
                 if slots.len() <= number {
@@ -190,15 +194,14 @@ impl Feeds {
     }
 
     /// Takes a message as the client gives it, for the next batch.
-    pub(super) fn on_message(&mut self, message: &BorrowedMessage<'_>) {
-        let Some(source) = self.sources.iter().find(|source| source.topic == message.topic()) else { return };
-        let slot = usize::try_from(message.partition()).ok().and_then(|number| source.slots.get(number));
+    pub(super) fn on_message(&mut self, message: &Message<'_>) {
+        let Message { offset, timestamp_ms, key, payload, .. } = *message;
+        let Some(source) = self.sources.iter().find(|source| source.topic == message.topic) else { return };
+        let slot = usize::try_from(message.partition).ok().and_then(|number| source.slots.get(number));
         let Some((at, input)) = slot.copied().flatten() else { return };
-        let (key, payload) = (message.key(), message.payload());
         self.messages += 1;
         self.bytes += key.map_or(0, <[u8]>::len) + payload.map_or(0, <[u8]>::len);
-        let timestamp_ms = message.timestamp().to_millis();
-        self.incoming[at].push(Record { input, offset: message.offset(), timestamp_ms, key, payload });
+        self.incoming[at].push(Record { input, offset, timestamp_ms, key, payload });
     }
 
     /// Whether the next batch takes no more.
@@ -224,7 +227,7 @@ impl Feeds {
 
     /// Has the next batch judged: at once where it is small, otherwise while the next one is read.
     pub(super) fn judge(&mut self) {
-        let read_at = ReadAt { now: Instant::now(), now_ms: wall_clock_ms() };
+        let read_at = self.read_at();
         let alone = self.messages < ALONE_MESSAGES || self.workers.count() == 0;
         (self.messages, self.bytes) = (0, 0);
         for (entry, incoming) in self.entries.iter_mut().zip(&mut self.incoming) {
@@ -249,7 +252,7 @@ impl Feeds {
     }
 
     /// Waits until the last batch is judged, and sends what came of it.
-    pub(super) fn collect(&mut self, source: &KafkaSource, outputs: &mut Outputs) -> Result<(), FeedError> {
+    pub(super) fn collect(&mut self, source: &dyn Consumer, outputs: &mut Outputs) -> Result<(), FeedError> {
         while let Some(Job { at, entry, .. }) = self.workers.take(&mut self.judge) {
             self.away[at] = Some(entry);
         }
@@ -315,8 +318,8 @@ impl Feeds {
     }
 
     /// Lets the time of quiet partitions go on, and keeps fast partitions from running away from slow ones.
-    pub(super) fn tick(&mut self, source: &KafkaSource, outputs: &mut Outputs) -> Result<(), FeedError> {
-        let now = Instant::now();
+    pub(super) fn tick(&mut self, source: &dyn Consumer, outputs: &mut Outputs) -> Result<(), FeedError> {
+        let now = self.clock.now();
         for (entry, incoming) in self.entries.iter_mut().zip(&self.incoming) {
             if entry.shard.is_speaking() {
                 for input in (0..entry.feeds.len()).filter(|input| incoming.last_offset(*input).is_none()) {
@@ -335,14 +338,14 @@ impl Feeds {
     /// Takes a report of the client on how far its fetching is. A partition whose commit was not stored in time is
     /// returned, and will be committed again.
     pub(super) fn on_progress(&mut self, report: &[Progress]) -> Option<Partition> {
-        let mut failed = None;
+        let (mut failed, now) = (None, self.clock.now());
         for (Entry { shard, feeds, .. }, incoming) in self.entries.iter_mut().zip(&self.incoming) {
             for (input, feed) in feeds.iter_mut().enumerate() {
                 let Ok(found) = report.binary_search_by(|progress| progress.partition.cmp(&feed.partition)) else {
                     continue;
                 };
-                feed.on_progress(&report[found], shard.next(input));
-                if feed.is_commit_overdue(&report[found]) {
+                feed.on_progress(&report[found], shard.next(input), now);
+                if feed.is_commit_overdue(&report[found], now) {
                     shard.keep_changed();
                     failed = Some(feed.partition.clone());
                 }
@@ -358,7 +361,7 @@ impl Feeds {
 
     /// Sets the gauges and adds what the engines have counted.
     pub(super) fn measure(&mut self) {
-        let now_ms = wall_clock_ms();
+        let (now, now_ms) = (self.clock.now(), self.clock.wall_ms());
         let (mut open_runs, mut waiting) = (0, 0);
         for Entry { shard, feeds, .. } in &mut self.entries {
             open_runs += gauge(shard.stream().open_runs());
@@ -377,7 +380,7 @@ impl Feeds {
                 }
             }
             let since = shard.take_stats();
-            self.dropped.count(&since.rules, Instant::now());
+            self.dropped.count(&since.rules, now);
             for (rule, stats) in self.program.rules.iter().zip(&since.rules) {
                 let label = || RuleName { rule: rule.name.to_string() };
                 if stats.missing_key > 0 {
@@ -407,13 +410,14 @@ impl Feeds {
 
     /// A partition that has messages and gives none, though nothing holds it.
     pub(super) fn stuck(&self, after: Duration) -> Option<&Partition> {
+        let now = self.clock.now();
         let mut feeds = self.entries.iter().flat_map(|entry| &entry.feeds);
-        feeds.find(|feed| feed.is_stuck(after)).map(|feed| &feed.partition)
+        feeds.find(|feed| feed.is_stuck(after, now)).map(|feed| &feed.partition)
     }
 
     /// What is to be committed: partitions with the next offset and what is known there.
     pub(super) fn changed(&mut self) -> Vec<(Partition, i64, Mark)> {
-        let mut changed = Vec::new();
+        let (mut changed, now) = (Vec::new(), self.clock.now());
         for Entry { shard, feeds, kept, .. } in &mut self.entries {
             if shard.take_changed() {
                 kept.commit((0..feeds.len()).map(|input| shard.next(input)).sum());
@@ -421,7 +425,7 @@ impl Feeds {
                     let next = shard.next(input);
                     // A transaction is waited for; otherwise only the client's reports tell what came of a commit.
                     if self.delivery == Delivery::AtLeastOnce {
-                        feed.committing.get_or_insert((next, Instant::now()));
+                        feed.committing.get_or_insert((next, now));
                     }
                     let mark = shard.mark(input).naming(kept.named());
                     changed.push((feed.partition.clone(), next, mark));
@@ -437,27 +441,32 @@ impl Feeds {
     }
 
     /// Pauses partitions that have read back and wait, goes on with those whose shard speaks and whose turn it is.
-    fn settle(&mut self, at: usize, source: &KafkaSource, outputs: &mut Outputs) -> Result<(), FeedError> {
+    fn settle(&mut self, at: usize, source: &dyn Consumer, outputs: &mut Outputs) -> Result<(), FeedError> {
         for input in 0..self.entries[at].feeds.len() {
             self.entries[at].pause_waiting(input, source)?;
             if self.entries[at].can_go_on(input) {
                 self.judge_held(at, input, outputs)?;
-                self.entries[at].go_on(input, source)?;
+                self.entries[at].go_on(input, source, self.clock.now())?;
             }
         }
         Ok(())
     }
 
     fn judge_held(&mut self, at: usize, input: usize, outputs: &mut Outputs) -> Result<(), FeedError> {
+        let read_at = self.read_at();
         let entry = &mut self.entries[at];
         let held = std::mem::take(&mut entry.feeds[input].held);
         if held.is_empty() {
             return Ok(());
         }
         entry.touched = true;
-        self.judge.judge_held(entry, &held, ReadAt { now: Instant::now(), now_ms: wall_clock_ms() });
+        self.judge.judge_held(entry, &held, read_at);
         let letters = std::mem::take(&mut entry.letters);
         self.dead_letters(at, &letters, &held, outputs)
+    }
+
+    fn read_at(&self) -> ReadAt {
+        ReadAt { now: self.clock.now(), now_ms: self.clock.wall_ms() }
     }
 }
 
@@ -478,11 +487,6 @@ impl Source {
             }
         }
     }
-}
-
-/// The wall clock in ms. Only ever compared with, never counted by.
-pub(super) fn wall_clock_ms() -> i64 {
-    jiff::Timestamp::now().as_millisecond()
 }
 
 fn gauge(count: usize) -> i64 {

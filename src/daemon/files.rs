@@ -12,6 +12,7 @@ use crate::config::{FileSource, Late, Settings};
 use crate::daemon::dropped::DroppedRuns;
 use crate::daemon::health::Health;
 use crate::daemon::output::{DeadLetter, Outputs};
+use crate::daemon::outside::{Kafka, Outside};
 use crate::daemon::shutdown::Shutdown;
 use crate::daemon::table_files::{FileTables, Seen};
 use crate::decode::Decoder;
@@ -54,7 +55,8 @@ pub(super) fn run(
     sinks: &[mpsc::Sender<Delivery>],
 ) -> anyhow::Result<FilesSummary> {
     let names: Arc<[String]> = files.iter().map(name).collect();
-    let mut outputs = Outputs::open(settings, Arc::clone(&names), metrics.clone(), shutdown.flag(), None)?;
+    let producer = |kafka: &_| Kafka { settings: kafka, name: &settings.name, metrics: metrics.clone() }.producer(None);
+    let mut outputs = Outputs::open(settings, Arc::clone(&names), metrics.clone(), shutdown.flag(), producer)?;
     for sink in sinks {
         outputs.connect(sink.clone());
     }

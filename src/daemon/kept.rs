@@ -31,7 +31,7 @@ pub(super) struct Kept {
 
 impl Kept {
     /// These; the next one is due in its time.
-    pub(super) fn new(named: Snapshots) -> Kept {
+    pub(super) fn new(named: Snapshots, now: Instant) -> Kept {
         Kept {
             named,
             writing: None,
@@ -40,7 +40,7 @@ impl Kept {
             committed: 0,
             saved: None,
             hurries: false,
-            taken: Instant::now(),
+            taken: now,
             bytes: 0,
         }
     }
@@ -62,8 +62,8 @@ impl Kept {
     }
 
     /// Whether the next one is due.
-    pub(super) fn is_due(&self, every: Duration) -> bool {
-        self.hurries || (self.is_changed() && self.taken.elapsed() >= every)
+    pub(super) fn is_due(&self, every: Duration, now: Instant) -> bool {
+        self.hurries || (self.is_changed() && now.duration_since(self.taken) >= every)
     }
 
     /// The next one is due at once.
@@ -83,8 +83,8 @@ impl Kept {
 
     /// One of this size is taken by the copy that signs so. Gives its number: the time in ms above the sign. It grows with
     /// time also where the clock goes back, and is no other copy's, whose snapshot it would overwrite.
-    pub(super) fn take(&mut self, bytes: usize, now_ms: i64, sign: u32) -> u64 {
-        (self.taken, self.saved, self.bytes) = (Instant::now(), Some(self.committed), bytes);
+    pub(super) fn take(&mut self, bytes: usize, at: Instant, now_ms: i64, sign: u32) -> u64 {
+        (self.taken, self.saved, self.bytes) = (at, Some(self.committed), bytes);
         self.hurries = false;
         let now = u64::try_from(now_ms).unwrap_or(0).min(TIME_MAX);
         // Numbers were once bare ms: those are small here.
@@ -133,29 +133,31 @@ mod tests {
 
     const NOW_MS: i64 = 1_800_000_000_000;
 
-    fn named(newest: u64) -> Kept {
-        Kept::new(Snapshots { newest: Some(newest), before: None })
+    /// The number that a copy gives where this is the newest.
+    fn number(newest: Option<u64>, now_ms: i64, sign: u32) -> u64 {
+        let now = Instant::now();
+        Kept::new(Snapshots { newest, before: None }, now).take(0, now, now_ms, sign)
     }
 
     #[test]
     fn numbers_grow_also_where_the_clock_goes_back_and_over_those_of_an_older_version() {
-        let first = Kept::new(Snapshots::default()).take(0, NOW_MS, 7);
+        let first = number(None, NOW_MS, 7);
         assert_eq!(first, (1_800_000_000_000 << 20) | 7);
-        assert!(named(first).take(0, NOW_MS + 1, 0) > first);
+        assert!(number(Some(first), NOW_MS + 1, 0) > first);
         for back in [NOW_MS, 0, -1] {
-            assert!(named(first).take(0, back, 0) > first, "{back}");
+            assert!(number(Some(first), back, 0) > first, "{back}");
         }
         let bare_ms = u64::try_from(NOW_MS).expect("it is positive");
-        assert_eq!(named(bare_ms).take(0, NOW_MS, 7), first);
-        assert!(named(first).take(0, i64::MAX, u32::MAX) > first);
+        assert_eq!(number(Some(bare_ms), NOW_MS, 7), first);
+        assert!(number(Some(first), i64::MAX, u32::MAX) > first);
     }
 
     /// A copy that lost a partition and does not know it, and the one that has it now.
     #[test]
     fn two_copies_give_no_number_twice_in_one_moment_or_with_clocks_that_are_behind() {
-        let first = Kept::new(Snapshots::default()).take(0, NOW_MS, 7);
+        let first = number(None, NOW_MS, 7);
         for now_ms in [NOW_MS + 1, 0] {
-            assert_ne!(named(first).take(0, now_ms, 7), named(first).take(0, now_ms, 8), "{now_ms}");
+            assert_ne!(number(Some(first), now_ms, 7), number(Some(first), now_ms, 8), "{now_ms}");
         }
     }
 }

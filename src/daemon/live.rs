@@ -11,6 +11,7 @@ mod start;
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -26,6 +27,7 @@ use crate::daemon::live::snapshots::{Coming, Keeper};
 use crate::daemon::live::start::{read_tables, wait_for_topics};
 use crate::daemon::offsets::{Mark, Snapshots};
 use crate::daemon::output::{OutputError, Outputs};
+use crate::daemon::outside::{Clock, Consumer, Outside};
 use crate::daemon::rulebook::Rulebook;
 use crate::daemon::shard::{Begin, Shard};
 use crate::daemon::shutdown::Shutdown;
@@ -34,7 +36,7 @@ use crate::daemon::topology::Topology;
 use crate::intake::{input_settings, topic_names};
 use crate::program::Program;
 use crate::sink::kafka::OutboxError;
-use crate::source::kafka::{CommittedOffset, KafkaSource, Notice, Partition, SourceError};
+use crate::source::kafka::{CommittedOffset, Notice, Partition, SourceError};
 use crate::telemetry::{
     Assigned, CaughtUp, ClientsRebuilt, CommitFailed, Metrics, OffsetGap, PartitionsRevoked, ReadBack,
 };
@@ -66,8 +68,14 @@ pub(super) struct Plan<'a> {
     pub(super) health: Health,
     /// The wish to stop.
     pub(super) shutdown: Shutdown,
-    /// What tells this copy from the others, where alerts are delivered exactly once.
-    pub(super) instance: Option<Instance>,
+    /// What tells this copy from the others.
+    pub(super) instance: Instance,
+    /// Whether it has a name in the group; not after it was shut out by one of that name.
+    pub(super) joins_by_name: Cell<bool>,
+    /// Where the clients, the snapshots and the time come from.
+    pub(super) outside: &'a dyn Outside,
+    /// The time.
+    pub(super) clock: Rc<dyn Clock>,
     /// Whether all expected topics have been there once: one that goes missing later is waited for.
     pub(super) has_begun: Cell<bool>,
 }
@@ -142,16 +150,16 @@ pub(super) fn run(plan: &Plan<'_>) -> anyhow::Result<()> {
 }
 
 fn pause(plan: &Plan<'_>, time: Duration) {
-    let until = Instant::now() + time;
-    while Instant::now() < until && !plan.shutdown.is_asked() {
-        std::thread::sleep(Duration::from_millis(20));
+    let until = plan.clock.now() + time;
+    while plan.clock.now() < until && !plan.shutdown.is_asked() {
+        plan.clock.sleep(Duration::from_millis(20));
     }
 }
 
 /// One life of the clients.
 struct Session<'a> {
     plan: &'a Plan<'a>,
-    source: KafkaSource,
+    source: Box<dyn Consumer>,
     outputs: Outputs,
     topology: Topology,
     feeds: Feeds,
@@ -185,36 +193,39 @@ struct Reading {
 
 impl<'a> Session<'a> {
     fn open(plan: &'a Plan<'a>) -> Result<Session<'a>, Ended> {
-        let Plan { settings, kafka, sources, metrics, shutdown, .. } = plan;
+        let Plan { settings, sources, metrics, shutdown, outside, clock, .. } = plan;
         let active = plan.rules.active();
         let program = &active.program;
         let failed = |error: anyhow::Error| Ended::Failed(error);
-        let source = KafkaSource::new(kafka, &settings.name, metrics.clone())
+        let topics: Vec<&str> = sources.iter().map(|source| source.topic.as_str()).collect();
+        let member = plan.joins_by_name.get().then(|| plan.instance.member(&topics));
+        let source = outside
+            .consumer(member)
             .map_err(|error| failed(anyhow::Error::new(error).context("no kafka client with these properties")))?;
-        let counts = wait_for_topics(plan, program, &source)?;
+        let counts = wait_for_topics(plan, program, &*source)?;
         let topology = Topology::new(sources, &counts, program).map_err(|errors| {
             let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
             failed(anyhow!(crate::daemon::Refused(lines.join("\n"))))
         })?;
         let tables = read_tables(plan, &active)?;
         let names = topic_names(sources);
-        let id = plan.instance.as_ref().map(Instance::transactional_id);
-        let outputs = Outputs::open(settings, Arc::clone(&names), metrics.clone(), shutdown.flag(), id);
+        let id = plan.instance.transactional_id();
+        let producer = |_: &_| outside.producer(id);
+        let outputs = Outputs::open(settings, Arc::clone(&names), metrics.clone(), shutdown.flag(), producer);
         let outputs = outputs.map_err(failed)?;
         // Before any offset is asked for: what an earlier life of this copy left open is then committed or taken back.
         outputs.init(|| {
             plan.health.beat(vec!["the broker has not ended the last transaction yet".to_owned()]);
             shutdown.is_asked()
         })?;
-        let topics: Vec<&str> = sources.iter().map(|source| source.topic.as_str()).collect();
         source.subscribe(&topics)?;
-        let now = Instant::now();
+        let now = clock.now();
         Ok(Session {
             plan,
             source,
             outputs,
             topology,
-            feeds: Feeds::new(settings, sources, program, metrics)
+            feeds: Feeds::new(settings, sources, program, metrics, Rc::clone(clock))
                 .map_err(|error| failed(anyhow::Error::new(error).context("no threads to judge with")))?,
             tables,
             keeper: Keeper::open(plan),
@@ -246,7 +257,7 @@ impl<'a> Session<'a> {
 
     fn turn(&mut self) -> Result<(), Ended> {
         self.read()?;
-        self.feeds.collect(&self.source, &mut self.outputs)?;
+        self.feeds.collect(&*self.source, &mut self.outputs)?;
         self.tables.poll(self.feeds.entries())?;
         for notice in self.source.notices() {
             self.on_notice(notice)?;
@@ -266,15 +277,18 @@ impl<'a> Session<'a> {
         let mut wait = if self.feeds.is_at_work() { Duration::ZERO } else { idle };
         let mut began = None;
         for taken in 1.. {
-            match self.source.poll(wait) {
-                Some(Ok(message)) => self.feeds.on_message(&message),
-                Some(Err(SourceError::Fatal(reason))) => return Err(Ended::Rebuild(reason)),
+            let feeds = &mut self.feeds;
+            match self.source.poll(wait, &mut |message| feeds.on_message(message)) {
+                Ok(true) => {}
+                Err(SourceError::Fatal(reason)) => return Err(Ended::Rebuild(reason)),
+                Err(SourceError::ShutOut(reason)) => return Err(self.shut_out(reason)),
                 // An error was told by the client's callback, and the client goes on trying.
-                Some(Err(SourceError::Retry(_))) | None => break,
+                Err(SourceError::Retry(_)) | Ok(false) => break,
             }
             wait = Duration::ZERO;
-            let began = began.get_or_insert_with(Instant::now);
-            if self.feeds.is_full() || (taken % 32 == 0 && began.elapsed() > BATCH_TIME) {
+            let clock = &self.plan.clock;
+            let began = *began.get_or_insert_with(|| clock.now());
+            if self.feeds.is_full() || (taken % 32 == 0 && clock.since(began) > BATCH_TIME) {
                 break;
             }
         }
@@ -284,7 +298,7 @@ impl<'a> Session<'a> {
     fn on_notice(&mut self, notice: Notice) -> Result<(), Ended> {
         match notice {
             Notice::Assigned(partitions) => {
-                self.pending = Some((partitions, Instant::now()));
+                self.pending = Some((partitions, self.plan.clock.now()));
                 Ok(())
             }
             Notice::Revoked(partitions) => self.on_revoked(&partitions),
@@ -318,7 +332,8 @@ impl<'a> Session<'a> {
     }
 
     fn retry_assignment(&mut self) -> Result<(), Ended> {
-        let Some((partitions, due)) = self.pending.take_if(|(_, due)| *due <= Instant::now()) else { return Ok(()) };
+        let now = self.plan.clock.now();
+        let Some((partitions, due)) = self.pending.take_if(|(_, due)| *due <= now) else { return Ok(()) };
         match self.assign(&partitions) {
             Err(Ended::Rebuild(reason)) => {
                 tracing::warn!(reason, "it is not known yet where to begin; asked again");
@@ -368,7 +383,7 @@ impl<'a> Session<'a> {
         self.source.assign(&begin)?;
         self.assigned = true;
         let to_read_back = self.feeds.to_read_back();
-        let now = Instant::now();
+        let now = self.plan.clock.now();
         self.reading_back = to_read_back.map(|of| Reading { of, since: now, said: now });
         Assigned { partitions, kept, to_read_back: to_read_back.unwrap_or(0) }.emit();
         Ok(())
@@ -409,7 +424,7 @@ impl<'a> Session<'a> {
             let (from, oldest) = self.begin(&partition, source, committed)?;
             begin.push(from);
             low.push(oldest);
-            feeds.push(Feed::new(partition, source));
+            feeds.push(Feed::new(partition, source, self.plan.clock.now()));
         }
         let (program, sources) = (&self.program, &self.names);
         // By the number of all partitions, so that what a shard keeps does not depend on where the others are.
@@ -419,7 +434,7 @@ impl<'a> Session<'a> {
         let restored = self.keeper.as_ref().and_then(|keeper| keeper.restore(&coming));
         let (shard, kept) = restored.unwrap_or_else(|| {
             let shard = Shard::new(Arc::clone(program), Arc::clone(sources), limits, &begin);
-            (shard, Kept::new(Snapshots::default()))
+            (shard, Kept::new(Snapshots::default(), self.plan.clock.now()))
         });
         Ok(Entry::new(id, shard, feeds, kept))
     }
@@ -475,7 +490,9 @@ impl<'a> Session<'a> {
                 let from = self.first(partition, settings.start)?;
                 begin.push((partition, from, Mark::new(Some(from), None, false).to_metadata()));
             }
-            self.source.commit(begin.iter().map(|(partition, from, mark)| (*partition, *from, mark.as_str())), true)?;
+            let begin: Vec<_> =
+                begin.iter().map(|(partition, from, mark)| (*partition, *from, mark.as_str())).collect();
+            self.source.commit(&begin, true)?;
         }
         Ok(())
     }
@@ -490,12 +507,12 @@ impl<'a> Session<'a> {
     }
 
     fn tick(&mut self) -> Result<(), Ended> {
-        let now = Instant::now();
+        let now = self.plan.clock.now();
         if now.duration_since(self.ticked_at) < TICK {
             return Ok(());
         }
         self.ticked_at = now;
-        self.feeds.tick(&self.source, &mut self.outputs)?;
+        self.feeds.tick(&*self.source, &mut self.outputs)?;
         if let Some(keeper) = &mut self.keeper {
             keeper.look(self.feeds.entries(), Duration::ZERO);
             self.plan.health.snapshots(keeper.trouble());
@@ -516,7 +533,7 @@ impl<'a> Session<'a> {
     }
 
     fn check_stuck(&self) -> Result<(), Ended> {
-        match self.feeds.stuck(STUCK_AFTER).filter(|_| self.source.trouble().current().is_none()) {
+        match self.feeds.stuck(STUCK_AFTER).filter(|_| self.source.trouble().is_none()) {
             Some(Partition { topic, number }) => {
                 Err(Ended::Rebuild(format!("partition {number} of `{topic}` has messages and gives none")))
             }
@@ -528,7 +545,7 @@ impl<'a> Session<'a> {
         let Some(reading) = &mut self.reading_back else { return };
         match self.feeds.to_read_back() {
             None => {
-                let milliseconds = u64::try_from(reading.since.elapsed().as_millis()).unwrap_or(u64::MAX);
+                let milliseconds = u64::try_from(now.duration_since(reading.since).as_millis()).unwrap_or(u64::MAX);
                 CaughtUp { partitions: self.feeds.entries().iter().map(|entry| entry.feeds.len()).sum(), milliseconds }
                     .emit();
                 self.reading_back = None;
@@ -549,12 +566,13 @@ impl<'a> Session<'a> {
         if let Some(left) = self.feeds.to_read_back() {
             reasons.push(format!("reading back: {left} messages to go"));
         }
-        let troubles = self.source.trouble().current().into_iter().chain(self.outputs.trouble());
+        let troubles = self.source.trouble().into_iter().chain(self.outputs.trouble());
         reasons.extend(troubles.map(|trouble| format!("kafka: {trouble}")));
         reasons
     }
 
-    /// Leaves the group, after committing what is done where that can be trusted.
+    /// Leaves the group, after committing what is done where that can be trusted. Clients that are made anew come back as
+    /// the same member.
     fn close(mut self, ended: &Ended) {
         if matches!(ended, Ended::Stopped) {
             let committed = self.commit_all(true).and_then(|()| self.snapshot_last());
@@ -565,7 +583,9 @@ impl<'a> Session<'a> {
             self.outputs.say_dead_letters();
         }
         self.abandon(ended);
-        self.source.close();
+        if !matches!(ended, Ended::Rebuild(_)) {
+            self.source.close();
+        }
     }
 }
 

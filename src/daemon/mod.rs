@@ -18,6 +18,7 @@
 //! - `tables`   the rows of lists and tables, from topics; `table_files` from files that change;
 //! - `files`    the loop over files and standard input;
 //! - `output`   where alerts and dead letters go;
+//! - `outside`  what the loop over topics asks of clients, snapshots and clock;
 //! - `sinks`, `http` what runs beside the loop, on tokio; `letters` what sinks cannot deliver;
 //! - `health`, `shutdown` how they hear of each other;
 //! - `rulebook` the rules that run and the wish to run others, `rule_plan` what that changes;
@@ -43,6 +44,7 @@ mod live;
 mod needs;
 mod offsets;
 mod output;
+mod outside;
 mod place;
 mod rule_plan;
 mod rulebook;
@@ -71,11 +73,12 @@ pub(crate) use http::on_a_free_port;
 pub use needs::{Cluster, Found, Needs, Resource, Right, Topic, compare};
 pub use rule_plan::RulePlan;
 
-use crate::config::{Delivery, Settings, Sources};
+use crate::config::{Settings, Sources};
 use crate::daemon::health::Health;
 use crate::daemon::http::Served;
 use crate::daemon::instance::Instance;
 use crate::daemon::live::Plan;
+use crate::daemon::outside::{Kafka, Outside};
 use crate::daemon::rulebook::Rulebook;
 use crate::daemon::shutdown::Shutdown;
 use crate::daemon::sinks::Sinks;
@@ -187,6 +190,7 @@ fn detect(
     match &settings.sources {
         Sources::Topics(sources) => {
             let kafka = live::broker(settings)?;
+            let outside = Kafka { settings: kafka, name: &settings.name, metrics: metrics.clone() };
             let plan = Plan {
                 settings,
                 kafka,
@@ -195,7 +199,10 @@ fn detect(
                 metrics: metrics.clone(),
                 health: health.clone(),
                 shutdown: shutdown.clone(),
-                instance: (kafka.delivery == Delivery::ExactlyOnce).then(|| Instance::take(settings, kafka)),
+                instance: Instance::take(settings, kafka),
+                joins_by_name: Cell::new(true),
+                clock: outside.clock(),
+                outside: &outside,
                 has_begun: Cell::default(),
             };
             live::run(&plan).map(|()| Finished::Stopped)

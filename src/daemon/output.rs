@@ -11,10 +11,10 @@ use thiserror::Error;
 use tokio::sync::mpsc;
 
 use crate::alert::{Alert, AlertRecord};
-use crate::config::{AlertsTo, DeadLettersTo, Settings};
-use crate::sink::kafka::{OutRecord, Outbox, OutboxError};
+use crate::config::{AlertsTo, DeadLettersTo, KafkaSettings, Settings};
+use crate::daemon::outside::{Consumer, Next, Producer};
+use crate::sink::kafka::{OutRecord, OutboxError};
 use crate::sink::{Delivery, InboxPosition};
-use crate::source::kafka::{KafkaSource, Partition};
 use crate::telemetry::{DeadLettersSeen, Metrics, Reason, RuleName, RuleSeverity};
 
 /// A file of dead letters keeps this much of a message.
@@ -59,7 +59,7 @@ pub(super) struct DeadLetter<'a> {
 
 /// Both ways out.
 pub(super) struct Outputs {
-    outbox: Option<Outbox>,
+    outbox: Option<Box<dyn Producer>>,
     alerts: Lines,
     letters: Lines,
     channels: Vec<mpsc::Sender<Delivery>>,
@@ -80,14 +80,14 @@ enum Lines {
 }
 
 impl Outputs {
-    /// Opens what the settings name. A producer is made only where a topic is named; with a transactional id it is one
-    /// of transactions, which wait for [`Outputs::init`].
+    /// Opens what the settings name. A producer is made only where a topic is named; one of transactions waits for
+    /// [`Outputs::init`].
     pub(super) fn open(
         settings: &Settings,
         sources: Arc<[String]>,
         metrics: Metrics,
         stop: Arc<AtomicBool>,
-        transactional_id: Option<&str>,
+        producer: impl FnOnce(&KafkaSettings) -> anyhow::Result<Box<dyn Producer>>,
     ) -> anyhow::Result<Outputs> {
         let alerts = match &settings.alerts {
             AlertsTo::Topic(topic) => Lines::Topic(topic.clone()),
@@ -101,11 +101,7 @@ impl Outputs {
         };
         let outbox = match &settings.kafka {
             Some(kafka) if matches!(alerts, Lines::Topic(_)) || matches!(letters, Lines::Topic(_)) => {
-                let metrics = metrics.clone();
-                Some(match transactional_id {
-                    Some(id) => Outbox::transactional(kafka, &settings.name, id, metrics)?,
-                    None => Outbox::new(kafka, &settings.name, metrics)?,
-                })
+                Some(producer(kafka)?)
             }
             _ => None,
         };
@@ -199,7 +195,7 @@ impl Outputs {
         self.alerts.store()?;
         self.letters.store()?;
         match &self.outbox {
-            Some(outbox) => Ok(outbox.drain(stop)?),
+            Some(outbox) => Ok(outbox.drain(&stop)?),
             None => Ok(()),
         }
     }
@@ -207,31 +203,31 @@ impl Outputs {
     /// Ends the transactions of an earlier producer.
     pub(super) fn init(&self, stop: impl Fn() -> bool) -> Result<(), OutputError> {
         match self.transactions() {
-            Some(outbox) => Ok(outbox.init(stop)?),
+            Some(outbox) => Ok(outbox.init(&stop)?),
             None => Ok(()),
         }
     }
 
     /// The producer, where it writes in transactions.
-    pub(super) fn transactions(&self) -> Option<&Outbox> {
-        self.outbox.as_ref().filter(|outbox| outbox.transaction_timeout().is_some())
+    pub(super) fn transactions(&self) -> Option<&dyn Producer> {
+        self.outbox.as_deref().filter(|outbox| outbox.transaction_timeout().is_some())
     }
 
     /// Whether something was sent in a transaction and is not committed.
     pub(super) fn is_open(&self) -> bool {
-        self.transactions().is_some_and(Outbox::is_open)
+        self.transactions().is_some_and(Producer::is_open)
     }
 
     /// Stores what was sent and how far the sources are read, in one transaction, or gives up when it is to `stop`. What
     /// goes to a file is stored first: it may come again, and is never missing.
-    pub(super) fn commit<'a>(
+    pub(super) fn commit(
         &mut self,
-        next: impl IntoIterator<Item = (&'a Partition, i64, &'a str)>,
-        source: &KafkaSource,
+        next: &[Next<'_>],
+        source: &dyn Consumer,
         stop: impl Fn() -> bool,
     ) -> Result<(), OutputError> {
         self.letters.store()?;
-        Ok(self.transactions().expect("there are transactions").commit(next, source, stop)?)
+        Ok(self.transactions().expect("there are transactions").commit(next, source, &stop)?)
     }
 
     /// Hands on what a file or standard output still keeps back.
@@ -249,7 +245,7 @@ impl Outputs {
 
     /// The producer's trouble, if any.
     pub(super) fn trouble(&self) -> Option<String> {
-        self.outbox.as_ref().and_then(|outbox| outbox.trouble().current())
+        self.outbox.as_ref().and_then(|outbox| outbox.trouble())
     }
 
     fn write_alert(&mut self, record: &AlertRecord) -> Result<(), OutputError> {

@@ -11,6 +11,7 @@ use rdkafka::types::RDKafkaErrorCode;
 
 use crate::config::{InternalTopics, KafkaSettings, Settings};
 use crate::daemon::needs::{Cluster, Must, Needs, Partitions, Topic, own_topics};
+use crate::daemon::outside::Consumer;
 use crate::kafka::client_config;
 use crate::program::Program;
 use crate::source::kafka::KafkaSource;
@@ -40,7 +41,7 @@ pub(super) fn expect(
     settings: &Settings,
     kafka: &KafkaSettings,
     program: &Program,
-    source: &KafkaSource,
+    source: &dyn Consumer,
 ) -> anyhow::Result<()> {
     if kafka.internal_topics == InternalTopics::Create {
         return Ok(());
@@ -71,7 +72,7 @@ pub(super) fn ensure(
     settings: &Settings,
     kafka: &KafkaSettings,
     partitions: &[usize],
-    source: &KafkaSource,
+    source: &dyn Consumer,
 ) -> anyhow::Result<()> {
     let topics = own_topics(settings, kafka);
     let names: Vec<&str> = topics.iter().map(|topic| topic.name.as_str()).collect();

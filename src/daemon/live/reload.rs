@@ -34,7 +34,7 @@ impl Session<'_> {
         // What the old rules have found is theirs, and committed as such.
         self.commit(false)?;
         self.feeds.measure();
-        let began = Instant::now();
+        let began = self.plan.clock.now();
         let limits = self.plan.settings.limits.open.share(topology.shards());
         let swapped = self.swap(&wish, &tables, limits, began)?;
         self.topology = topology;
@@ -46,7 +46,7 @@ impl Session<'_> {
 
     /// How the partitions make shards for these rules; what keeps them from running here otherwise.
     fn topology_of(&self, program: &Program) -> Result<Topology, String> {
-        find_tables(self.plan, program, &self.source).map_err(|error| format!("{error:#}"))?;
+        find_tables(self.plan, program, &*self.source).map_err(|error| format!("{error:#}"))?;
         Topology::new(self.plan.sources, &self.counts, program).map_err(|errors| {
             let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
             lines.join("\n")
@@ -72,7 +72,7 @@ impl Session<'_> {
             .change_rules(self.plan.settings, self.plan.sources, program, shards)
             .map_err(|error| Ended::Failed(anyhow::Error::new(error).context("no threads to judge with")))?;
         self.program = Arc::clone(program);
-        swapped.pause = began.elapsed();
+        swapped.pause = self.plan.clock.since(began);
         Ok(swapped)
     }
 

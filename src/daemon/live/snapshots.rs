@@ -7,17 +7,17 @@
 //! Where a shard comes, the newest snapshot that is named is taken up and what came after it is read back, muted. One
 //! that cannot be taken up is said loudly, and the one before it is tried, and then the log from where the group began.
 
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Plan;
 use crate::checkpoint::{self, Snapshot, SnapshotError, Writer, Written};
 use crate::daemon::feed::{Entry, Feed};
-use crate::daemon::feeds::wall_clock_ms;
 use crate::daemon::kept::Kept;
 use crate::daemon::offsets::Snapshots;
+use crate::daemon::outside::Clock;
 use crate::daemon::place;
 use crate::daemon::shard::{Begin, Saved, Shard};
 use crate::engine::{Carried, Limits, STATE_VERSION};
@@ -34,6 +34,7 @@ const SLOW: Duration = Duration::from_secs(30);
 pub(super) struct Keeper {
     store: Arc<dyn checkpoint::Store>,
     writer: Writer,
+    clock: Rc<dyn Clock>,
     every: Duration,
     /// What numbers of this copy end in.
     sign: u32,
@@ -48,7 +49,7 @@ pub(super) struct Keeper {
 impl Keeper {
     /// Over the configured place; nothing where there is none.
     pub(super) fn open(plan: &Plan<'_>) -> Option<Keeper> {
-        let store = match place::store(plan.settings) {
+        let store = match place::store(plan.settings, plan.outside) {
             Ok(Some(store)) => store,
             Ok(None) => {
                 tracing::warn!(
@@ -61,19 +62,12 @@ impl Keeper {
                 return None;
             }
         };
-        match Writer::start(Arc::clone(&store)) {
+        match plan.outside.writer(Arc::clone(&store)) {
             Ok(writer) => {
-                let (every, metrics) = (plan.settings.state.every, plan.metrics.clone());
-                Some(Keeper {
-                    store,
-                    writer,
-                    every,
-                    sign: sign(),
-                    metrics,
-                    pause: Duration::ZERO,
-                    given: Instant::now(),
-                    trouble: None,
-                })
+                let (every, sign) = (plan.settings.state.every, plan.outside.sign());
+                let (metrics, clock) = (plan.metrics.clone(), Rc::clone(&plan.clock));
+                let (pause, given) = (Duration::ZERO, clock.now());
+                Some(Keeper { store, writer, clock, every, sign, metrics, pause, given, trouble: None })
             }
             Err(error) => {
                 tracing::error!(%error, "no thread to write snapshots with: there are none");
@@ -87,20 +81,21 @@ impl Keeper {
         if self.writer.is_at_work() {
             return;
         }
-        let due = entries.iter_mut().filter(|entry| entry.kept.is_due(self.every) && entry.shard.is_speaking());
+        let now = self.clock.now();
+        let due = entries.iter_mut().filter(|entry| entry.kept.is_due(self.every, now) && entry.shard.is_speaking());
         if let Some(entry) = due.min_by_key(|entry| entry.kept.taken()) {
             self.take(entry);
         }
     }
 
     fn take(&mut self, entry: &mut Entry) {
-        let began = Instant::now();
+        let began = self.clock.now();
         // Mostly it is hardly larger than the last time.
         let mut state = Vec::with_capacity(entry.kept.bytes() + entry.kept.bytes() / 8);
         entry.shard.save(&mut state);
-        self.pause = began.elapsed();
+        self.pause = self.clock.since(began);
         self.given = began;
-        let number = entry.kept.take(state.len(), wall_clock_ms(), self.sign);
+        let number = entry.kept.take(state.len(), self.clock.now(), self.clock.wall_ms(), self.sign);
         self.writer.put(&name_of(&entry.feeds), number, inputs_of(entry), STATE_VERSION, state);
     }
 
@@ -110,8 +105,8 @@ impl Keeper {
             return;
         }
         let Some(Written { shard, number, result, took }) = self.writer.written(patience) else {
-            if self.given.elapsed() > self.every + SLOW {
-                let (place, seconds) = (self.store.place(), self.given.elapsed().as_secs());
+            if self.clock.since(self.given) > self.every + SLOW {
+                let (place, seconds) = (self.store.place(), self.clock.since(self.given).as_secs());
                 self.trouble = Some(format!("a snapshot is being written to {place} for {seconds} s"));
             }
             return;
@@ -154,8 +149,9 @@ impl Keeper {
     /// When the daemon stops: takes a snapshot of each shard that moved since its last one. Says whether there is
     /// anything to be named by one more commit.
     pub(super) fn take_last(&mut self, entries: &mut [Entry]) -> bool {
-        let until = Instant::now() + LAST_MAX;
-        let left = || until.saturating_duration_since(Instant::now());
+        let clock = Rc::clone(&self.clock);
+        let until = clock.now() + LAST_MAX;
+        let left = || until.saturating_duration_since(clock.now());
         self.look(entries, left());
         for at in 0..entries.len() {
             if entries[at].kept.is_changed() && entries[at].shard.is_speaking() && !self.writer.is_at_work() {
@@ -173,7 +169,7 @@ impl Keeper {
         let mut kept = named;
         for number in named.iter() {
             match self.try_restore(shard, number) {
-                Ok(restored) => return Some((restored, Kept::new(kept))),
+                Ok(restored) => return Some((restored, Kept::new(kept, self.clock.now()))),
                 Err(reason) => {
                     let (name, place) = (shard.name(), self.store.place());
                     SnapshotRefused { shard: &name, number, place: &place, reason: &reason }.emit(&self.metrics);
@@ -185,7 +181,7 @@ impl Keeper {
     }
 
     fn try_restore(&self, coming: &Coming<'_>, number: u64) -> Result<Shard, String> {
-        let (began, name) = (Instant::now(), coming.name());
+        let (began, name) = (self.clock.now(), coming.name());
         let unreadable = |error: std::io::Error| SnapshotError::Unreadable(error.to_string()).to_string();
         let bytes = self.store.get(&name, number).map_err(unreadable)?;
         let bytes = bytes.ok_or_else(|| SnapshotError::Missing.to_string())?;
@@ -194,7 +190,7 @@ impl Keeper {
         let restored = catch_unwind(AssertUnwindSafe(|| coming.restore(&snapshot)));
         let (shard, carried) = restored.map_err(|_| "taking it up panicked: this is a bug".to_owned())??;
         let Carried { kept, left_out } = &carried;
-        StateRestored { shard: &name, bytes: bytes.len(), kept: *kept, left_out, took: began.elapsed() }.emit();
+        StateRestored { shard: &name, bytes: bytes.len(), kept: *kept, left_out, took: self.clock.since(began) }.emit();
         Ok(shard)
     }
 }
@@ -257,13 +253,6 @@ impl Coming<'_> {
         }
         Ok(())
     }
-}
-
-/// A copy that has lost a partition and does not know it yet may write a snapshot in the same moment as the one that has
-/// it: this keeps their numbers apart.
-fn sign() -> u32 {
-    let random = RandomState::new().build_hasher().finish();
-    u32::try_from(random >> 32).expect("the upper half of 64 bits")
 }
 
 /// What the snapshots of a shard are found by. Topics' names are names of folders too.

@@ -1,15 +1,16 @@
 //! What has to be there before anything is read: the topics, and the rows of tables from topics.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 
 use super::{BROKER_TIMEOUT, Ended, Plan, pause};
+use crate::daemon::outside::Consumer;
 use crate::daemon::rulebook::Active;
 use crate::daemon::tables::{self, Tables};
 use crate::daemon::topics;
 use crate::program::Program;
-use crate::source::kafka::{KafkaSource, SourceError};
+use crate::source::kafka::SourceError;
 
 /// Reads the tables from topics to their ends.
 pub(super) fn read_tables(plan: &Plan<'_>, active: &Active) -> Result<Tables, Ended> {
@@ -24,9 +25,10 @@ pub(super) fn read_tables(plan: &Plan<'_>, active: &Active) -> Result<Tables, En
 }
 
 /// Waits until all topics are there, and makes those that are ours. Gives how many partitions each source has.
-pub(super) fn wait_for_topics(plan: &Plan<'_>, program: &Program, source: &KafkaSource) -> Result<Vec<usize>, Ended> {
+pub(super) fn wait_for_topics(plan: &Plan<'_>, program: &Program, source: &dyn Consumer) -> Result<Vec<usize>, Ended> {
     let names: Vec<&str> = plan.sources.iter().map(|source| source.topic.as_str()).collect();
-    let mut said: Option<(String, Instant)> = None;
+    let clock = &plan.clock;
+    let mut said = None;
     while !plan.shutdown.is_asked() {
         let reason = match look(plan, program, source, &names) {
             Ok(counts) => return Ok(counts),
@@ -34,12 +36,12 @@ pub(super) fn wait_for_topics(plan: &Plan<'_>, program: &Program, source: &Kafka
             Err(error) => format!("{error:#}"),
         };
         // The callbacks are served by polling only.
-        if let Some(Err(SourceError::Fatal(reason))) = source.poll(Duration::from_millis(200)) {
+        if let Err(SourceError::Fatal(reason)) = source.poll(Duration::from_millis(200), &mut |_| {}) {
             return Err(Ended::Rebuild(reason));
         }
-        if said.as_ref().is_none_or(|(last, at)| *last != reason || at.elapsed() > Duration::from_secs(30)) {
+        if said.as_ref().is_none_or(|(last, at)| *last != reason || clock.since(*at) > Duration::from_secs(30)) {
             tracing::error!(reason, "waiting for kafka");
-            said = Some((reason.clone(), Instant::now()));
+            said = Some((reason.clone(), clock.now()));
         }
         plan.health.beat(vec![reason]);
         pause(plan, Duration::from_secs(1));
@@ -48,7 +50,7 @@ pub(super) fn wait_for_topics(plan: &Plan<'_>, program: &Program, source: &Kafka
 }
 
 /// How many partitions each topic has, with our own topics made where they are missing.
-fn look(plan: &Plan<'_>, program: &Program, source: &KafkaSource, names: &[&str]) -> anyhow::Result<Vec<usize>> {
+fn look(plan: &Plan<'_>, program: &Program, source: &dyn Consumer, names: &[&str]) -> anyhow::Result<Vec<usize>> {
     if !plan.has_begun.get() {
         topics::expect(plan.settings, plan.kafka, program, source)?;
         plan.has_begun.set(true);
@@ -64,7 +66,7 @@ fn look(plan: &Plan<'_>, program: &Program, source: &KafkaSource, names: &[&str]
 }
 
 /// Whether the topics of the tables are there.
-pub(super) fn find_tables(plan: &Plan<'_>, program: &Program, source: &KafkaSource) -> anyhow::Result<()> {
+pub(super) fn find_tables(plan: &Plan<'_>, program: &Program, source: &dyn Consumer) -> anyhow::Result<()> {
     for (table, topic) in tables::topics(program) {
         if source.partition_counts(&[topic], BROKER_TIMEOUT).with_context(|| no_answer(plan))? == [None] {
             bail!("the topic `{topic}` of the table `{table}` does not exist");
