@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
+use crate::checkpoint::{BucketSettings, Store};
 use crate::config::{
-    AlertsTo, DeadLettersTo, Delivery, InternalTopics, KafkaSettings, Settings, SinkSettings, Sources, TopicSource,
+    AlertsTo, DeadLettersTo, Delivery, InternalTopics, KafkaSettings, Settings, SinkSettings, Sources, StatePlace,
+    TopicSource,
 };
 use crate::daemon::live::own_topics;
+use crate::daemon::place;
 use crate::daemon::repartition::topic_of;
 use crate::daemon::sinks::alert_sink;
 use crate::daemon::tables;
@@ -60,6 +63,9 @@ pub fn check(settings: &Settings, program: &Program) -> Report {
         check_sink(&mut report, settings, sink);
     }
     check_file_tables(&mut report, program);
+    if let Some(StatePlace::Bucket(bucket)) = &settings.state.place {
+        check_bucket(&mut report, settings, bucket);
+    }
     match (&settings.sources, &settings.kafka) {
         (Sources::Topics(sources), Some(kafka)) => check_kafka(&mut report, settings, kafka, sources, program),
         (Sources::Files(files), kafka) => {
@@ -115,6 +121,18 @@ fn check_sink(report: &mut Report, settings: &Settings, sink: &SinkSettings) {
     match probed {
         Ok(found) => report.good(format!("sink {name}: {found}")),
         Err(problem) => report.bad(format!("sink {name}: {problem}")),
+    }
+}
+
+/// The bucket is looked into, and nothing is put there.
+fn check_bucket(report: &mut Report, settings: &Settings, bucket: &BucketSettings) {
+    let probed = place::objects(settings, bucket).and_then(|objects| {
+        objects.probe().map_err(|error| error.to_string())?;
+        Ok(objects.place())
+    });
+    match probed {
+        Ok(place) => report.good(format!("snapshots in {place}")),
+        Err(problem) => report.bad(format!("snapshots: {problem}")),
     }
 }
 

@@ -11,7 +11,7 @@
 //! - `batch`    messages copied from the client, `judge` decodes and steps through them, `workers` on which threads;
 //! - `dropped`  what limits have dropped, counted and said;
 //! - `shard`    a stream over its inputs, muted while it reads back;
-//! - `kept`     what a shard has among the snapshots;
+//! - `kept`     what a shard has among the snapshots, `place` where they are;
 //! - `offsets`  what is stored with a committed offset;
 //! - `topology` which partitions make a shard, and which rules are right that way;
 //! - `repartition` what brings events together whose keys lie in several partitions;
@@ -46,6 +46,7 @@ mod needs;
 mod offsets;
 mod output;
 mod outside;
+mod place;
 mod repartition;
 mod rule_plan;
 mod rulebook;
