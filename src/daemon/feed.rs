@@ -12,9 +12,9 @@ use crate::daemon::shard::{Shard, Step};
 use crate::source::kafka::{Partition, Progress, SourceError};
 
 /// When so many events of a shard wait for the slowest of its partitions, the others are paused.
-const WAITING_MAX: usize = 50_000;
+pub(super) const WAITING_MAX: usize = 50_000;
 /// They go on when so few wait.
-const WAITING_LOW: usize = 10_000;
+pub(super) const WAITING_LOW: usize = 10_000;
 /// A commit that the broker is not seen to have stored after so long has failed.
 const COMMIT_OVERDUE: Duration = Duration::from_secs(5);
 
@@ -50,6 +50,8 @@ pub(super) struct Feed {
     pub(super) held: Batch,
     /// Whether its fetching is stopped.
     pub(super) paused: bool,
+    /// Whether it is ahead of what a shard behind the repartition topic waits for.
+    pub(super) ahead: bool,
     /// Whether it is at the end of its log.
     pub(super) at_end: bool,
     /// How many messages it is behind, as last reported.
@@ -148,7 +150,24 @@ impl Entry {
         let stopped = feed.paused || !feed.held.is_empty();
         // The slowest one always goes on: the others wait for it.
         let turn = || self.shard.stream().waiting() <= WAITING_LOW || self.slowest() == Some(input);
-        stopped && self.shard.is_speaking() && turn()
+        stopped && !feed.ahead && self.shard.is_speaking() && turn()
+    }
+
+    /// Pauses the partitions that have come further than what a shard behind the repartition topic waits for.
+    pub(super) fn wait_for(
+        &mut self,
+        is_slowest: impl Fn(&Partition) -> bool,
+        slowest_ms: Option<i64>,
+        source: &dyn Consumer,
+    ) -> Result<(), SourceError> {
+        for (input, feed) in self.feeds.iter_mut().enumerate() {
+            feed.ahead = !is_slowest(&feed.partition) && self.shard.high_ms(input) > slowest_ms;
+            if feed.ahead && !feed.paused {
+                feed.paused = true;
+                source.pause(&feed.partition)?;
+            }
+        }
+        Ok(())
     }
 
     /// Goes on with a partition, where its shard is.
@@ -176,6 +195,7 @@ impl Feed {
             counts: Counts::default(),
             held: Batch::default(),
             paused: false,
+            ahead: false,
             at_end: false,
             lag: 0,
             moved: now,

@@ -12,7 +12,7 @@ use std::time::Duration;
 use crate::config::{Delivery, Settings, TopicSource};
 use crate::daemon::batch::{Batch, Record};
 use crate::daemon::dropped::DroppedRuns;
-use crate::daemon::feed::{Entry, Feed};
+use crate::daemon::feed::{Entry, Feed, WAITING_LOW, WAITING_MAX};
 use crate::daemon::judge::{Counts, Forward, Judge, Late, Letter, ReadAt};
 use crate::daemon::offsets::Mark;
 use crate::daemon::output::{DeadLetter, OutputError, Outputs};
@@ -385,10 +385,35 @@ impl Feeds {
                 entry.hold_back(source)?;
             }
         }
+        self.hold_back_behind(source)?;
         for at in 0..self.entries.len() {
             self.settle(at, source, outputs)?;
         }
         self.send(outputs)
+    }
+
+    /// Keeps the partitions of the sources from running away from the one that a shard behind the repartition topic waits
+    /// for. A copy that has none of these shards does not know; it has mostly few partitions then.
+    fn hold_back_behind(&mut self, source: &dyn Consumer) -> Result<(), FeedError> {
+        let Some(repartition) = self.repartition.clone() else { return Ok(()) };
+        let waiting = |entry: &&Entry| entry.shard.stream().waiting();
+        let behind = self.entries.iter().filter(|entry| entry.shard.is_behind());
+        let Some(fullest) = behind.max_by_key(waiting) else { return Ok(()) };
+        let (waiting, slowest) = (waiting(&fullest), fullest.shard.stream().slowest());
+        let sources = self.entries.iter_mut().filter(|entry| !entry.shard.is_behind() && entry.shard.is_speaking());
+        if waiting <= WAITING_LOW {
+            sources.flat_map(|entry| &mut entry.feeds).for_each(|feed| feed.ahead = false);
+            return Ok(());
+        }
+        let Some((slowest, slowest_ms)) = slowest.filter(|_| waiting >= WAITING_MAX) else { return Ok(()) };
+        for entry in sources {
+            let is_slowest = |partition: &Partition| {
+                // One that no rule there looks at is waited for by nobody.
+                repartition.input(&partition.topic, partition.number).is_none_or(|(input, _)| input == slowest)
+            };
+            entry.wait_for(is_slowest, slowest_ms, source)?;
+        }
+        Ok(())
     }
 
     /// Takes a report of the client on how far its fetching is. A partition whose commit was not stored in time is

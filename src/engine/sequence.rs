@@ -141,6 +141,11 @@ impl Sequencer {
         self.watermarks.highest()
     }
 
+    /// As [`Watermarks::slowest`].
+    pub fn slowest(&self) -> Option<(usize, Option<i64>)> {
+        self.watermarks.slowest()
+    }
+
     /// How many events wait for their time.
     pub fn waiting(&self) -> usize {
         self.buffer.len()

@@ -120,6 +120,11 @@ impl Stream {
         self.sequencer.waiting()
     }
 
+    /// As [`Sequencer::slowest`].
+    pub fn slowest(&self) -> Option<(usize, Option<i64>)> {
+        self.sequencer.slowest()
+    }
+
     /// As [`Sequencer::forgotten_ids`].
     pub fn forgotten_ids(&self, input: usize) -> u64 {
         self.sequencer.forgotten_ids(input)

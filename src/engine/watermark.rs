@@ -37,6 +37,13 @@ impl Watermarks {
         self.inputs.iter().filter_map(|input| input.high_ms).max()
     }
 
+    /// The input that holds back the others, with its highest event time in ms: of those that are not idle the one that
+    /// has come least far.
+    pub fn slowest(&self) -> Option<(usize, Option<i64>)> {
+        let awake = self.inputs.iter().enumerate().filter(|(_, input)| !input.idle);
+        awake.min_by_key(|(_, input)| input.watermark()).map(|(at, input)| (at, input.high_ms))
+    }
+
     /// An event of this time came; its input is idle no longer.
     #[inline]
     pub fn observe(&mut self, input: usize, time_ms: i64) {
