@@ -2,23 +2,35 @@
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use anyhow::Context;
 
 use crate::topics;
 
+const CONFIG: &str = "tripline.toml";
+
 pub(super) struct Daemon {
     child: Child,
     address: String,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl Daemon {
     /// Starts the daemon over a topic of events, as a group that no other run has.
     pub(super) fn start(broker: &str, topic: &str, rules: &str, delivery: &str) -> anyhow::Result<Daemon> {
-        let binary = std::env::current_exe()?.ancestors().nth(2).context("a target folder")?.join("tripline");
-        anyhow::ensure!(binary.exists(), "{} is not there: cargo build --release", binary.display());
+        Daemon::start_with(broker, topic, rules, delivery, "30s")
+    }
+
+    /// As [`Daemon::start`], with a snapshot of each partition so often.
+    pub(super) fn start_with(
+        broker: &str,
+        topic: &str,
+        rules: &str,
+        delivery: &str,
+        snapshot_every: &str,
+    ) -> anyhow::Result<Daemon> {
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string();
         let name = topics::unique("daemon");
         let folder = tempfile::tempdir()?;
@@ -27,14 +39,24 @@ impl Daemon {
             "name = \"{name}\"\nrules = [\"bench.rules\"]\n[kafka]\nbrokers = \"{broker}\"\n\
              delivery = \"{delivery}\"\n[[source]]\ntopic = \"{topic}\"\nkey = \"user_id\"\nlateness = \"0s\"\n\
              idle_timeout = \"1s\"\n[alerts]\ntopic = \"{topic}-alerts\"\n\
-             [http]\nlisten = \"{address}\"\n[log]\nlevel = \"warn\"\n"
+             [http]\nlisten = \"{address}\"\n[log]\nlevel = \"warn\"\n\
+             [state]\nevery = \"{snapshot_every}\"\n"
         );
-        let path = folder.path().join("tripline.toml");
-        std::fs::write(&path, config)?;
-        let mut command = Command::new(binary);
-        command.arg("run").arg("-c").arg(path).env("XDG_STATE_HOME", folder.path()).stdout(Stdio::null());
-        let child = command.env_remove("STATE_DIRECTORY").spawn()?;
-        Ok(Daemon { child, address, _folder: folder })
+        std::fs::write(folder.path().join(CONFIG), config)?;
+        Ok(Daemon { child: spawn(folder.path())?, address, folder })
+    }
+
+    /// Kills it.
+    pub(super) fn crash(&mut self) -> anyhow::Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+
+    /// Starts it as it was started.
+    pub(super) fn start_again(&mut self) -> anyhow::Result<()> {
+        self.child = spawn(self.folder.path())?;
+        Ok(())
     }
 
     /// Waits until it reads.
@@ -53,6 +75,11 @@ impl Daemon {
     /// How many alerts it has sent.
     pub(super) fn alerts(&self) -> u64 {
         self.counted("tripline_alerts_total{")
+    }
+
+    /// How many snapshots it has written.
+    pub(super) fn snapshots(&self) -> u64 {
+        self.counted("tripline_snapshots_total ")
     }
 
     /// The upper end of the bucket, in ms, in which this share of the commits so far lies, and how many there were.
@@ -94,6 +121,14 @@ impl Daemon {
         stream.read_to_string(&mut answer)?;
         Ok(answer)
     }
+}
+
+fn spawn(folder: &Path) -> anyhow::Result<Child> {
+    let binary = std::env::current_exe()?.ancestors().nth(2).context("a target folder")?.join("tripline");
+    anyhow::ensure!(binary.exists(), "{} is not there: cargo build --release", binary.display());
+    let mut command = Command::new(binary);
+    command.arg("run").arg("-c").arg(folder.join(CONFIG)).env("XDG_STATE_HOME", folder).stdout(Stdio::null());
+    Ok(command.env_remove("STATE_DIRECTORY").spawn()?)
 }
 
 impl Drop for Daemon {

@@ -11,7 +11,7 @@ use crate::daemon::Daemon;
 use crate::topics::{self, Events};
 
 /// A rule that alerts on about one event in a hundred, at once.
-const PROBE: &str = "rule probe\n  for each user_id\n  on password_change\n  alert low\n\n";
+pub(super) const PROBE: &str = "rule probe\n  for each user_id\n  on password_change\n  alert low\n\n";
 
 pub(super) fn measure(broker: &str, rate: u64, seconds: u64, rules: usize, delivery: &str) -> anyhow::Result<()> {
     let topic = topics::unique("latency");
@@ -52,7 +52,7 @@ pub(super) fn measure(broker: &str, rate: u64, seconds: u64, rules: usize, deliv
 }
 
 /// Produces events at their times.
-fn produce(broker: &str, topic: &str, rate: u64, seconds: u64) -> anyhow::Result<()> {
+pub(super) fn produce(broker: &str, topic: &str, rate: u64, seconds: u64) -> anyhow::Result<()> {
     let events = Events::new(broker, topic, "1")?;
     let start_ms = u64::try_from(now_ms())? + 200;
     let settings = workload::Settings { events_per_second: rate, start_ms, ..workload::Settings::default() };
@@ -73,16 +73,21 @@ fn produce(broker: &str, topic: &str, rate: u64, seconds: u64) -> anyhow::Result
 
 /// How long ago the event of an alert was due; none for other rules' alerts.
 fn wait_ms(alert: &[u8]) -> anyhow::Result<Option<i64>> {
+    Ok(due_ms(alert)?.map(|due| now_ms() - due))
+}
+
+/// When the event of an alert was due; none for other rules' alerts.
+pub(super) fn due_ms(alert: &[u8]) -> anyhow::Result<Option<i64>> {
     let alert: serde_json::Value = serde_json::from_slice(alert)?;
     if alert["rule"] != "probe" {
         return Ok(None);
     }
     let time = alert["time"].as_str().context("an alert without a time")?;
     let due: jiff::Timestamp = time.parse()?;
-    Ok(Some(now_ms() - due.as_millisecond()))
+    Ok(Some(due.as_millisecond()))
 }
 
-fn now_ms() -> i64 {
+pub(super) fn now_ms() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

@@ -1,5 +1,6 @@
 //! The daemon against a real broker: events per second from a topic to the alerts topic, beside a bare consumer of the
-//! same client in the same run, and how long after an event was produced its alert can be read.
+//! same client in the same run, how long after an event was produced its alert can be read, and how long that takes after
+//! a crash.
 //!
 //! ```sh
 //! scripts/broker start; eval "$(scripts/broker env)"
@@ -12,6 +13,7 @@
 
 mod daemon;
 mod latency;
+mod restart;
 mod throughput;
 mod topics;
 
@@ -35,6 +37,12 @@ struct Arguments {
     /// For how many seconds.
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..))]
     seconds: u64,
+    /// How many keys have an open run where the daemon is killed and started again.
+    #[arg(long, default_value_t = 1_000_000)]
+    keys: u64,
+    /// How often that daemon takes a snapshot of each partition.
+    #[arg(long, default_value = "30s")]
+    snapshot_every: String,
     /// Reads the topic with a bare consumer in this process, and prints what it took.
     #[arg(long, hide = true)]
     bare: Option<String>,
@@ -62,5 +70,5 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     for (rules, delivery) in [(1, "at-least-once"), (1, "exactly-once"), (1_000, "at-least-once")] {
         latency::measure(&arguments.broker, arguments.rate, arguments.seconds, rules, delivery).context("latency")?;
     }
-    Ok(())
+    restart::measure(&arguments.broker, arguments).context("restart")
 }

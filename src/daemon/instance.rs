@@ -1,17 +1,18 @@
-//! What tells this copy from the others: the end of its transactional id. A copy that is started again under the same
-//! one ends at once what its predecessor left open, and shuts it out if it still lives.
+//! What tells this copy from the others: the end of its transactional id, and of its name in the consumer group. A copy
+//! that is started again under the same one ends at once what its predecessor left open, gets its partitions back at
+//! once, and shuts it out if it still lives.
 //!
 //! Where none is configured it is the host's name and an id, which stands in a file that is locked for as long as the
 //! process lives: copies on one host never have the same one, and a copy that is started again takes up a free one.
-//! Alerts come exactly once whatever the id is; a new one at each start would only leave the readers of alerts waiting,
-//! after a crash, until the broker ends what was left open.
+//! Alerts come exactly once whatever the id is; a new one at each start would only leave partitions and the readers of
+//! alerts waiting, after a crash, until the broker gives up what was left open.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
-use crate::config::{KafkaSettings, Settings};
+use crate::config::{Delivery, KafkaSettings, Settings};
 
 /// So many copies of one name can run on a host.
 const COPIES_MAX: usize = 1_000;
@@ -20,7 +21,9 @@ const HOST_BYTES_MAX: usize = 60;
 /// The id of this copy, for as long as this lives.
 #[derive(Debug)]
 pub(super) struct Instance {
-    transactional_id: String,
+    /// The name of the daemon and of the copy.
+    id: String,
+    delivery: Delivery,
     /// Locked.
     _file: Option<File>,
 }
@@ -35,14 +38,23 @@ impl Instance {
                 (format!("{}-{id}", host()), file)
             }
         };
-        let transactional_id = format!("{}.{instance}", settings.name);
-        tracing::info!(transactional_id, "alerts are delivered exactly once");
-        Instance { transactional_id, _file: file }
+        let id = format!("{}.{instance}", settings.name);
+        let delivery = kafka.delivery;
+        if delivery == Delivery::ExactlyOnce {
+            tracing::info!(transactional_id = id, "alerts are delivered exactly once");
+        }
+        Instance { id, delivery, _file: file }
     }
 
-    /// The transactional id.
-    pub(super) fn transactional_id(&self) -> &str {
-        &self.transactional_id
+    /// The transactional id, where there are transactions.
+    pub(super) fn transactional_id(&self) -> Option<&str> {
+        (self.delivery == Delivery::ExactlyOnce).then_some(&self.id)
+    }
+
+    /// The name in the group, of a member that reads these topics. With others it is another member: a group gives one
+    /// that comes again what it had, whether it still reads that or not.
+    pub(super) fn member(&self, topics: &[&str]) -> String {
+        format!("{}.{:08x}", self.id, crc32fast::hash(topics.join(",").as_bytes()))
     }
 }
 
@@ -56,8 +68,8 @@ fn kept(name: &str) -> (String, Option<File>) {
         Err(error) => {
             tracing::warn!(
                 %error,
-                "no place to keep this copy's id, so after a crash readers of alerts wait up to half a minute: write \
-                 `instance` under [kafka], or set XDG_STATE_HOME to a folder that stays"
+                "no place to keep this copy's id, so after a crash its partitions and the readers of alerts wait up to half \
+                 a minute: set XDG_STATE_HOME to a folder that stays, or write `instance` under [kafka]"
             );
             (new_id(), None)
         }

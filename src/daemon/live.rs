@@ -70,8 +70,10 @@ pub(super) struct Plan<'a> {
     pub(super) health: Health,
     /// The wish to stop.
     pub(super) shutdown: Shutdown,
-    /// What tells this copy from the others, where alerts are delivered exactly once.
-    pub(super) instance: Option<Instance>,
+    /// What tells this copy from the others.
+    pub(super) instance: Instance,
+    /// Whether it has a name in the group; not after it was shut out by one of that name.
+    pub(super) joins_by_name: Cell<bool>,
     /// Where the clients, the snapshots and the time come from.
     pub(super) outside: &'a dyn Outside,
     /// The time.
@@ -197,8 +199,10 @@ impl<'a> Session<'a> {
         let active = plan.rules.active();
         let program = &active.program;
         let failed = |error: anyhow::Error| Ended::Failed(error);
+        let topics: Vec<&str> = sources.iter().map(|source| source.topic.as_str()).collect();
+        let member = plan.joins_by_name.get().then(|| plan.instance.member(&topics));
         let source = outside
-            .consumer()
+            .consumer(member)
             .map_err(|error| failed(anyhow::Error::new(error).context("no kafka client with these properties")))?;
         let counts = wait_for_topics(plan, program, &*source)?;
         let topology = Topology::new(sources, &counts, program).map_err(|errors| {
@@ -207,7 +211,7 @@ impl<'a> Session<'a> {
         })?;
         let tables = read_tables(plan, &active)?;
         let names = topic_names(sources);
-        let id = plan.instance.as_ref().map(Instance::transactional_id);
+        let id = plan.instance.transactional_id();
         let producer = |_: &_| outside.producer(id);
         let outputs = Outputs::open(settings, Arc::clone(&names), metrics.clone(), shutdown.flag(), producer);
         let outputs = outputs.map_err(failed)?;
@@ -216,7 +220,6 @@ impl<'a> Session<'a> {
             plan.health.beat(vec!["the broker has not ended the last transaction yet".to_owned()]);
             shutdown.is_asked()
         })?;
-        let topics: Vec<&str> = sources.iter().map(|source| source.topic.as_str()).collect();
         source.subscribe(&topics)?;
         let now = clock.now();
         Ok(Session {
@@ -280,6 +283,7 @@ impl<'a> Session<'a> {
             match self.source.poll(wait, &mut |message| feeds.on_message(message)) {
                 Ok(true) => {}
                 Err(SourceError::Fatal(reason)) => return Err(Ended::Rebuild(reason)),
+                Err(SourceError::ShutOut(reason)) => return Err(self.shut_out(reason)),
                 // An error was told by the client's callback, and the client goes on trying.
                 Err(SourceError::Retry(_)) | Ok(false) => break,
             }
@@ -569,7 +573,8 @@ impl<'a> Session<'a> {
         reasons
     }
 
-    /// Leaves the group, after committing what is done where that can be trusted.
+    /// Leaves the group, after committing what is done where that can be trusted. Clients that are made anew come back as
+    /// the same member.
     fn close(mut self, ended: &Ended) {
         if matches!(ended, Ended::Stopped) {
             let committed = self.commit_all(true).and_then(|()| self.snapshot_last());
@@ -580,7 +585,9 @@ impl<'a> Session<'a> {
             self.outputs.say_dead_letters();
         }
         self.abandon(ended);
-        self.source.close();
+        if !matches!(ended, Ended::Rebuild(_)) {
+            self.source.close();
+        }
     }
 }
 

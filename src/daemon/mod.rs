@@ -77,7 +77,7 @@ pub(crate) use outside::Outside;
 pub(crate) use outside::{Clock, Consumer, Message, Next, Producer};
 pub use rule_plan::RulePlan;
 
-use crate::config::{Delivery, Settings, Sources};
+use crate::config::{Settings, Sources};
 use crate::daemon::health::Health;
 use crate::daemon::http::Served;
 use crate::daemon::instance::Instance;
@@ -203,7 +203,8 @@ fn detect(
                 metrics: metrics.clone(),
                 health: health.clone(),
                 shutdown: shutdown.clone(),
-                instance: (kafka.delivery == Delivery::ExactlyOnce).then(|| Instance::take(settings, kafka)),
+                instance: Instance::take(settings, kafka),
+                joins_by_name: Cell::new(true),
                 clock: outside.clock(),
                 outside: &outside,
                 has_begun: Cell::default(),

@@ -25,8 +25,8 @@ pub(crate) trait Outside {
     /// The time.
     fn clock(&self) -> Rc<dyn Clock>;
 
-    /// A member of the group.
-    fn consumer(&self) -> Result<Box<dyn Consumer>, SourceError>;
+    /// A member of the group, with a name there where it is given one.
+    fn consumer(&self, name: Option<String>) -> Result<Box<dyn Consumer>, SourceError>;
 
     /// A producer; of transactions, where it is given an id for them.
     fn producer(&self, transactional_id: Option<&str>) -> anyhow::Result<Box<dyn Producer>>;
@@ -172,8 +172,8 @@ impl Outside for Kafka<'_> {
         Rc::new(SystemClock)
     }
 
-    fn consumer(&self) -> Result<Box<dyn Consumer>, SourceError> {
-        Ok(Box::new(KafkaSource::new(self.settings, self.name, self.metrics.clone())?))
+    fn consumer(&self, name: Option<String>) -> Result<Box<dyn Consumer>, SourceError> {
+        Ok(Box::new(KafkaSource::named(self.settings, self.name, name, self.metrics.clone())?))
     }
 
     fn producer(&self, transactional_id: Option<&str>) -> anyhow::Result<Box<dyn Producer>> {

@@ -359,8 +359,8 @@ impl InboxReader {
             let wait = if state.held.is_empty() { Duration::from_millis(100) } else { Duration::from_millis(20) };
             match source.poll(wait) {
                 Some(Ok(message)) => state.take(&message),
-                Some(Err(SourceError::Fatal(reason))) => return Err(SourceError::Fatal(reason)),
                 Some(Err(SourceError::Retry(_))) | None => {}
+                Some(Err(error)) => return Err(error),
             }
             for notice in source.notices() {
                 self.handle(&source, &mut state, notice)?;

@@ -12,6 +12,7 @@ use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, ConsumerGroupMetadata};
 use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::groups::GroupInfo;
 use rdkafka::message::BorrowedMessage;
 use rdkafka::statistics::Statistics;
 use rdkafka::topic_partition_list::TopicPartitionListElem;
@@ -26,8 +27,11 @@ use crate::telemetry::Metrics;
 /// Without this the client waits a second whenever its queue is full; a smaller queue then costs nothing.
 pub(super) const QUEUE_BACKOFF: (&str, &str) = ("fetch.queue.backoff.ms", "5");
 
-/// So long the partitions of a copy that crashed are read by nobody, also if it is started again at once.
+/// So long the partitions of a copy that crashed are read by nobody, unless it is started again under its name.
 const SESSION_TIMEOUT: (&str, &str) = ("session.timeout.ms", "10000");
+/// How long a member with a name is seen off when it leaves. Whatever it takes, nothing is lost: the group gives its
+/// partitions away when its session is over.
+const LEAVE_MAX: Duration = Duration::from_secs(2);
 /// Before a partition without a leader is asked for again.
 const LEADER_PAUSE: Duration = Duration::from_millis(100);
 
@@ -72,6 +76,9 @@ pub enum SourceError {
     /// The client will never read again: it has to be made anew.
     #[error("the consumer cannot go on: {0}")]
     Fatal(String),
+    /// A later member has joined under the same name: the client will never read again.
+    #[error("another member of the group has this one's name: {0}")]
+    ShutOut(String),
     /// It failed now and may succeed later.
     #[error("{0}")]
     Retry(String),
@@ -95,11 +102,25 @@ pub struct CommittedOffset {
 /// The consumer.
 pub struct KafkaSource {
     consumer: BaseConsumer<ConsumerEvents>,
+    /// The group, and the name that this member has in it, if any.
+    group: String,
+    name: Option<String>,
 }
 
 impl KafkaSource {
     /// A member of the group. Nothing is connected or read before [`KafkaSource::subscribe`].
     pub fn new(settings: &KafkaSettings, group: &str, metrics: Metrics) -> Result<KafkaSource, SourceError> {
+        KafkaSource::named(settings, group, None, metrics)
+    }
+
+    /// As [`KafkaSource::new`]. A member with a name (a static member, KIP-345) that comes again before its session is
+    /// over gets its partitions back at once; the name belongs to one process and one set of topics.
+    pub fn named(
+        settings: &KafkaSettings,
+        group: &str,
+        name: Option<String>,
+        metrics: Metrics,
+    ) -> Result<KafkaSource, SourceError> {
         let mut config = client_config(settings, group);
         config
             .set("group.id", group)
@@ -107,9 +128,6 @@ impl KafkaSource {
             .set("enable.auto.offset.store", "false")
             // Only reached where the offset asked for is gone, which the caller has said by then.
             .set("auto.offset.reset", "earliest")
-            // No member is static, although that would give a copy that was killed its partitions back at once: one
-            // that stops would keep them from the others until its session is over, and after a broker's pause the
-            // client is known to be shut out as its own double, for good.
             // Eager: all partitions move at once, and equal numbers of different topics stay together.
             .set("partition.assignment.strategy", "range")
             // Records of a transaction that failed never happened, and an offset that is about to be committed is
@@ -118,8 +136,11 @@ impl KafkaSource {
             .set("statistics.interval.ms", "1000");
         let defaults = [QUEUE_BACKOFF, ("queued.min.messages", "10000"), SESSION_TIMEOUT];
         crate::kafka::set_defaults(&mut config, &defaults);
+        if let Some(name) = &name {
+            config.set("group.instance.id", name);
+        }
         let consumer = config.create_with_context(ConsumerEvents::new(metrics))?;
-        Ok(KafkaSource { consumer })
+        Ok(KafkaSource { consumer, group: group.to_owned(), name })
     }
 
     /// Joins the group.
@@ -131,7 +152,7 @@ impl KafkaSource {
     pub fn poll(&self, timeout: Duration) -> Option<Result<BorrowedMessage<'_>, SourceError>> {
         match self.consumer.poll(timeout)? {
             Ok(message) => Some(Ok(message)),
-            Err(KafkaError::MessageConsumptionFatal(code)) => Some(Err(SourceError::Fatal(self.fatal(code)))),
+            Err(KafkaError::MessageConsumptionFatal(code)) => Some(Err(self.fatal(code))),
             // The context was told already, with the client's own words.
             Err(error) => Some(Err(SourceError::Retry(error.to_string()))),
         }
@@ -227,14 +248,33 @@ impl KafkaSource {
         crate::kafka::partition_counts(self.consumer.client(), topics, timeout).map_err(SourceError::from)
     }
 
-    /// Leaves the group. What was assigned must have been committed before.
+    /// Leaves the group, so that others get the partitions at once. What was assigned must have been committed before. A
+    /// member with a name that is dropped in place of this keeps its partitions for the next one of that name, until its
+    /// session is over.
     pub fn close(self) {
         self.consumer.context().closing.store(true, Ordering::Relaxed);
         self.consumer.unsubscribe();
+        // A client that is dropped says no word of its own if it has a name; so it is waited for that it has left.
+        let until = Instant::now() + LEAVE_MAX;
+        while self.is_in_group() && Instant::now() < until {
+            drop(self.consumer.poll(Duration::from_millis(20)));
+        }
     }
 
-    fn fatal(&self, code: RDKafkaErrorCode) -> String {
-        self.consumer.client().fatal_error().map_or_else(|| code.to_string(), |(_, reason)| reason)
+    /// Whether the group still has a member of this one's name.
+    fn is_in_group(&self) -> bool {
+        let Some(name) = &self.name else { return false };
+        let found = self.consumer.fetch_group_list(Some(&self.group), Duration::from_millis(500));
+        let is_this = |id: &str| id.strip_prefix(name.as_str()).is_some_and(|rest| rest.starts_with('-'));
+        found.is_ok_and(|list| list.groups().iter().flat_map(GroupInfo::members).any(|member| is_this(member.id())))
+    }
+
+    fn fatal(&self, code: RDKafkaErrorCode) -> SourceError {
+        let (code, reason) = self.consumer.client().fatal_error().unwrap_or_else(|| (code, code.to_string()));
+        match code {
+            RDKafkaErrorCode::FencedInstanceId => SourceError::ShutOut(reason),
+            _ => SourceError::Fatal(reason),
+        }
     }
 }
 

@@ -18,6 +18,7 @@ fn bench_through_a_broker_finds_what_is_there() {
     let broker = Broker::new();
     let mut command = Command::new(bench);
     command.args(["--broker", broker.address(), "--rate", "500", "--seconds", "2", "--events", &EVENTS.to_string()]);
+    command.args(["--keys", "2000", "--snapshot-every", "1s"]);
     let output = command.output().expect("it runs");
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{out}{err}");
@@ -30,7 +31,7 @@ fn bench_through_a_broker_finds_what_is_there() {
         once.contains(&format!(" {alerts} ")) && once.contains("of the speed at least once [goal 0.95]; commit p50"),
         "{out}"
     );
-    for told in ["a bare consumer", "five rules", " 1 rules", "1000 rules"] {
+    for told in ["a bare consumer", "five rules", " 1 rules", "1000 rules", "crash -> first alert"] {
         assert!(out.contains(told), "{told}: {out}");
     }
 }

@@ -64,6 +64,21 @@ impl Session<'_> {
         }
     }
 
+    /// A later member has this one's name. Where that is another process, its producer has shut out this one's as well,
+    /// and a commit tells: this process ends. Otherwise it is this copy's own double, as a broker makes one that answers
+    /// too late; the copy joins without a name from then on.
+    pub(super) fn shut_out(&mut self, reason: String) -> Ended {
+        self.plan.joins_by_name.set(false);
+        if self.is_exactly_once() {
+            let collected = self.feeds.collect(&*self.source, &mut self.outputs).map_err(Ended::from);
+            self.feeds.keep_changed();
+            if let Err(ended @ Ended::Failed(_)) = collected.and_then(|()| self.commit(true)) {
+                return ended;
+            }
+        }
+        Ended::Rebuild(reason)
+    }
+
     pub(super) fn is_exactly_once(&self) -> bool {
         self.plan.kafka.delivery == Delivery::ExactlyOnce
     }
@@ -72,6 +87,8 @@ impl Session<'_> {
     pub(super) fn commit(&mut self, last: bool) -> Result<(), Ended> {
         let changed = self.feeds.changed();
         if changed.is_empty() {
+            // All is committed, and after a burst nothing may come for long.
+            self.take_snapshot_unless(last);
             return Ok(());
         }
         let clock = &self.plan.clock;
@@ -104,11 +121,16 @@ impl Session<'_> {
         Committed { took: clock.since(began), ..committed }.emit(&self.plan.metrics);
         if let Some(keeper) = &mut self.keeper {
             keeper.committed(self.feeds.entries());
-            if !last {
-                keeper.take_due(self.feeds.entries());
-            }
         }
+        self.take_snapshot_unless(last);
         Ok(())
+    }
+
+    /// Right after a commit, if one is due. The `last` ones are taken otherwise.
+    fn take_snapshot_unless(&mut self, last: bool) {
+        if let Some(keeper) = self.keeper.as_mut().filter(|_| !last) {
+            keeper.take_due(self.feeds.entries());
+        }
     }
 
     /// When the daemon stops, after the last commit: snapshots of what it covers, so that nothing is read back by the

@@ -5,7 +5,7 @@ use std::cell::Cell;
 use std::sync::Arc;
 
 use super::{Ended, Plan, Session, broker};
-use crate::config::{Delivery, Settings, Sources, TopicSource};
+use crate::config::{Settings, Sources, TopicSource};
 use crate::daemon::health::Health;
 use crate::daemon::instance::Instance;
 use crate::daemon::outside::Outside;
@@ -58,7 +58,8 @@ impl<'a> Process<'a> {
             metrics,
             health: Health::default(),
             shutdown,
-            instance: (kafka.delivery == Delivery::ExactlyOnce).then(|| Instance::take(settings, kafka)),
+            instance: Instance::take(settings, kafka),
+            joins_by_name: Cell::new(true),
             clock: outside.clock(),
             outside,
             has_begun: Cell::default(),

@@ -4,10 +4,12 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::broker::{Broker, Offsets};
 use super::bug::Bug;
+use super::group::Joining;
 use super::pulse::Pulse;
 use super::world::World;
 use crate::daemon::{Consumer, Message, Next};
@@ -26,7 +28,9 @@ pub(super) struct SimConsumer {
     pulse: Arc<Pulse>,
     /// Shared with the producer of its session; 0 before it joins.
     member: Rc<Cell<u64>>,
+    name: Option<String>,
     topics: RefCell<Vec<String>>,
+    is_gone: Arc<AtomicBool>,
     fetches: RefCell<BTreeMap<Partition, Fetch>>,
     notices: RefCell<Vec<Notice>>,
     report_ms: Cell<u64>,
@@ -47,12 +51,14 @@ struct Fetch {
 }
 
 impl SimConsumer {
-    pub(super) fn new(world: Rc<World>, pulse: Arc<Pulse>, member: Rc<Cell<u64>>) -> SimConsumer {
+    pub(super) fn new(world: Rc<World>, pulse: Arc<Pulse>, member: Rc<Cell<u64>>, name: Option<String>) -> SimConsumer {
         SimConsumer {
             world,
             pulse,
             member,
+            name,
             topics: RefCell::default(),
+            is_gone: Arc::default(),
             fetches: RefCell::default(),
             notices: RefCell::default(),
             report_ms: Cell::new(0),
@@ -71,7 +77,13 @@ impl SimConsumer {
     }
 
     fn join(&self, broker: &mut Broker) {
-        self.member.set(broker.group.join(&self.pulse, &self.topics.borrow()));
+        let client = Joining {
+            pulse: Arc::clone(&self.pulse),
+            is_gone: Arc::clone(&self.is_gone),
+            name: self.name.clone(),
+            topics: self.topics.borrow().clone(),
+        };
+        self.member.set(broker.group.join(&client));
         self.lost_ms.set(None);
         self.is_lost.set(false);
     }
@@ -79,10 +91,9 @@ impl SimConsumer {
     /// What the group has to say.
     fn hear(&self, broker: &mut Broker) {
         let member = self.member.get();
-        if member == 0 || self.is_lost.get() {
+        if member == 0 || self.is_lost.get() || broker.group.is_shut_out(member) {
             return;
         }
-        let now_ms = self.world.clock.ms();
         if broker.group.knows(member) {
             for notice in broker.group.notices(member) {
                 let revoked = matches!(notice, Notice::Revoked(_));
@@ -98,14 +109,19 @@ impl SimConsumer {
             }
             return;
         }
-        let lost_ms = self.lost_ms.get().unwrap_or_else(|| now_ms + self.world.chance.below(LOST_MS));
-        self.lost_ms.set(Some(lost_ms));
-        if lost_ms <= now_ms {
+        if self.is_told(broker.now_ms) {
             self.pulse.tell("hears that it is no member any more", 0);
             self.is_lost.set(true);
             let partitions = self.fetches.borrow().keys().cloned().collect();
             self.notices.borrow_mut().push(Notice::Revoked(partitions));
         }
+    }
+
+    /// Whether it has heard by now that it is no member any more.
+    fn is_told(&self, now_ms: u64) -> bool {
+        let lost_ms = self.lost_ms.get().unwrap_or_else(|| now_ms + self.world.chance.below(LOST_MS));
+        self.lost_ms.set(Some(lost_ms));
+        lost_ms <= now_ms
     }
 
     fn report(&self, broker: &Broker) {
@@ -219,6 +235,9 @@ impl Consumer for SimConsumer {
             return Ok(false);
         }
         let mut broker = broker?;
+        if broker.group.is_shut_out(self.member.get()) && self.is_told(broker.now_ms) {
+            return Err(SourceError::ShutOut("another one has its name".to_owned()));
+        }
         self.hear(&mut broker);
         self.report(&broker);
         // A batch ends where nothing is there at the moment.
@@ -336,5 +355,12 @@ impl Consumer for SimConsumer {
             self.pulse.tell("leaves the group", 0);
             self.world.broker().group.leave(self.member.get());
         }
+    }
+}
+
+impl Drop for SimConsumer {
+    /// The group hears of it no more; one that has left is forgotten already.
+    fn drop(&mut self) {
+        self.is_gone.store(true, Ordering::Relaxed);
     }
 }

@@ -1,10 +1,12 @@
 //! The coordinator of a consumer group: who is a member, which partitions each has, and what is committed.
 //!
 //! The protocol is the eager one: where anything changes all members give up their partitions, and when all have, or
-//! are not heard of any more, a new generation shares them out by ranges.
+//! are not heard of any more, a new generation shares them out by ranges. A member with a name that comes again takes
+//! its own place, with the partitions that it had, and shuts out who had it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::broker::Offsets;
 use super::pulse::Pulse;
@@ -13,11 +15,27 @@ use crate::source::kafka::{CommittedOffset, Notice, Partition};
 /// A member that is not heard of for so long is none any more, in ms.
 const SESSION_MS: u64 = 10_000;
 
+/// A client that is to join.
+#[derive(Clone, Debug)]
+pub(super) struct Joining {
+    /// The life that it is of.
+    pub(super) pulse: Arc<Pulse>,
+    /// Whether it is there at all any more.
+    pub(super) is_gone: Arc<AtomicBool>,
+    pub(super) name: Option<String>,
+    pub(super) topics: Vec<String>,
+}
+
+impl Joining {
+    fn is_silent(&self) -> bool {
+        self.pulse.is_silent() || self.is_gone.load(Ordering::Relaxed)
+    }
+}
+
 /// A member.
 #[derive(Debug)]
 struct Member {
-    pulse: Arc<Pulse>,
-    topics: Vec<String>,
+    client: Joining,
     /// Of its partitions.
     generation: u32,
     partitions: Vec<Partition>,
@@ -34,27 +52,41 @@ pub(super) struct Group {
     generation: u32,
     members: BTreeMap<u64, Member>,
     last_member: u64,
+    shut_out: BTreeSet<u64>,
     is_balancing: bool,
 }
 
 impl Group {
     /// One more member.
-    pub(super) fn join(&mut self, pulse: &Arc<Pulse>, topics: &[String]) -> u64 {
+    pub(super) fn join(&mut self, client: &Joining) -> u64 {
         self.last_member += 1;
-        self.members.insert(
-            self.last_member,
-            Member {
-                pulse: Arc::clone(pulse),
-                topics: topics.to_vec(),
-                generation: 0,
-                partitions: Vec::new(),
-                joined: true,
-                silent_since_ms: None,
-                notices: Vec::new(),
-            },
-        );
-        self.rebalance();
+        let mut member = Member {
+            client: client.clone(),
+            generation: 0,
+            partitions: Vec::new(),
+            joined: true,
+            silent_since_ms: None,
+            notices: Vec::new(),
+        };
+        let is_same = |(_, other): &(&u64, &Member)| client.name.is_some() && other.client.name == client.name;
+        let before = self.members.iter().find(is_same).map(|(number, _)| *number);
+        self.shut_out.extend(before);
+        match before.and_then(|before| self.members.remove(&before)) {
+            Some(before) if !self.is_balancing => {
+                member.joined = false;
+                member.generation = before.generation;
+                member.notices.push(Notice::Assigned(before.partitions.clone()));
+                member.partitions = before.partitions;
+            }
+            _ => self.rebalance(),
+        }
+        self.members.insert(self.last_member, member);
         self.last_member
+    }
+
+    /// Whether another one has its place.
+    pub(super) fn is_shut_out(&self, member: u64) -> bool {
+        self.shut_out.contains(&member)
     }
 
     /// A member has given up its partitions. Says whether it is one still.
@@ -100,7 +132,7 @@ impl Group {
     /// Takes out who was not heard of for too long.
     pub(super) fn tick(&mut self, now_ms: u64) {
         for member in self.members.values_mut() {
-            let silent = member.pulse.is_silent();
+            let silent = member.client.is_silent();
             member.silent_since_ms = silent.then(|| member.silent_since_ms.unwrap_or(now_ms));
         }
         let before = self.members.len();
@@ -119,7 +151,7 @@ impl Group {
         self.generation += 1;
         let count = self.members.len();
         for (place, member) in self.members.values_mut().enumerate() {
-            member.partitions = member.topics.iter().flat_map(|topic| range(all, topic, place, count)).collect();
+            member.partitions = member.client.topics.iter().flat_map(|topic| range(all, topic, place, count)).collect();
             member.partitions.sort();
             member.generation = self.generation;
             member.joined = false;

@@ -50,10 +50,10 @@ impl Outside for SimOutside {
         Rc::clone(&self.world.clock) as Rc<dyn Clock>
     }
 
-    fn consumer(&self) -> Result<Box<dyn Consumer>, SourceError> {
+    fn consumer(&self, name: Option<String>) -> Result<Box<dyn Consumer>, SourceError> {
         let member = Rc::<Cell<u64>>::default();
         *self.member.borrow_mut() = Rc::clone(&member);
-        Ok(Box::new(SimConsumer::new(Rc::clone(&self.world), self.pulse(), member)))
+        Ok(Box::new(SimConsumer::new(Rc::clone(&self.world), self.pulse(), member, name)))
     }
 
     fn producer(&self, transactional_id: Option<&str>) -> anyhow::Result<Box<dyn Producer>> {

@@ -93,8 +93,7 @@ pub(super) fn rules() -> &'static RuleSet {
 
 /// The settings of a copy.
 pub(super) fn settings(copy: usize, exactly_once: bool, snapshot_ms: u64) -> Settings {
-    let delivery =
-        if exactly_once { format!("instance = \"copy-{copy}\"") } else { "delivery = \"at-least-once\"".to_owned() };
+    let delivery = if exactly_once { "exactly-once" } else { "at-least-once" };
     let source = |topic| {
         format!(
             "[[source]]\ntopic = \"{topic}\"\nkey = \"user_id\"\ncopartitioned = \"users\"\nlateness = \"120s\"\n\
@@ -102,12 +101,15 @@ pub(super) fn settings(copy: usize, exactly_once: bool, snapshot_ms: u64) -> Set
         )
     };
     let text = format!(
-        "name = \"sim\"\nrules = [\"/\"]\nthreads = 1\n[kafka]\nbrokers = \"simulated:9092\"\n{delivery}\n{}\
+        "name = \"sim\"\nrules = [\"/\"]\nthreads = 1\n[kafka]\nbrokers = \"simulated:9092\"\ndelivery = \"{delivery}\"\n{}\
          [alerts]\ntopic = \"{ALERTS}\"\n[dead_letters]\ntopic = \"{LETTERS}\"\n[state]\nurl = \"file:/state\"\n\
          every = \"{snapshot_ms}ms\"\n",
         SOURCES.map(source).concat()
     );
-    config::parse(Path::new("/tripline.toml"), &text).expect("the settings are right")
+    let mut settings = config::parse(Path::new("/tripline.toml"), &text).expect("the settings are right");
+    // Otherwise it would look for its name in a file.
+    settings.kafka.as_mut().expect("there is a broker").instance = Some(format!("copy-{copy}"));
+    settings
 }
 
 /// Writes events.
