@@ -110,6 +110,16 @@ impl Sequencer {
         self.watermarks.elapse(input, elapsed_ms);
     }
 
+    /// As [`Watermarks::move_on`](crate::engine::watermark::Watermarks::move_on).
+    pub fn move_on(&mut self, input: usize, high_ms: i64) {
+        self.watermarks.move_on(input, high_ms);
+    }
+
+    /// As [`Watermarks::raise`](crate::engine::watermark::Watermarks::raise).
+    pub fn raise(&mut self, watermark_ms: i64) {
+        self.watermarks.raise(watermark_ms);
+    }
+
     /// Gives out what waits for nothing any more.
     pub fn release(&mut self, mut give: impl FnMut(&mut Event)) {
         let Some(watermark_ms) = self.watermarks.current() else { return };

@@ -218,7 +218,7 @@ pub(super) fn offsets(world: &World, next: &[Next<'_>]) -> Offsets {
 
 fn without_time(metadata: &str) -> String {
     let mut mark: serde_json::Value = serde_json::from_str(metadata).expect("our own metadata");
-    mark.as_object_mut().expect("an object").remove("high_ms");
+    mark.as_object_mut().expect("an object").retain(|name, _| !matches!(name.as_str(), "high_ms" | "watermark_ms"));
     mark.to_string()
 }
 

@@ -82,8 +82,9 @@ pub(super) struct Faults {
 }
 
 impl Faults {
-    pub(super) fn draw(chance: &Chance) -> Faults {
-        let maybe = |low, high| if chance.one_in(2) { chance.between(low, high) } else { 0 };
+    /// Each happens in half of the simulations; in all of them where it is to be `harsh`.
+    pub(super) fn draw(chance: &Chance, harsh: bool) -> Faults {
+        let maybe = |low, high| if chance.one_in(2) || harsh { chance.between(low, high) } else { 0 };
         Faults {
             effects_max: maybe(20, 600),
             power: maybe(1, 3),
@@ -95,7 +96,7 @@ impl Faults {
             stop: maybe(100, 400),
             slow: maybe(1, 4),
             full_disk: maybe(10, 40),
-            rot: if chance.one_in(6) { 3 } else { 0 },
+            rot: if chance.one_in(6) && !harsh { 3 } else { 0 },
             taken_back: maybe(3, 10),
         }
     }
