@@ -38,6 +38,7 @@ pub mod infer;
 pub mod intake;
 pub mod kafka;
 pub mod lang;
+mod net;
 pub mod program;
 pub mod replay;
 pub mod ruleset;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use tripline::config::{self, Sources};
+use tripline::config::{self, Settings, Sources, StatePlace};
 use tripline::kafka;
 
 fn readme() -> String {
@@ -40,20 +40,20 @@ fn readme_shows_a_configuration_that_is_right() {
     assert_eq!(settings.sinks.len(), 5);
 }
 
-#[test]
-fn the_manual_shows_sinks_that_are_right() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/manual/sinks.md");
+/// Each block of TOML on a page of the manual, as part of a daemon's configuration.
+fn settings_on(page: &str) -> Vec<(String, Settings)> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/manual").join(page);
     let page = std::fs::read_to_string(path).expect("there is such a page");
     let folder = tempfile::tempdir().expect("a folder");
     std::fs::write(folder.path().join("ca.pem"), "").expect("it is written");
-    std::fs::write(folder.path().join("secret"), "whsec_dHJpcGxpbmUtdGVzdC1zZWNyZXQtb2YtMzItYnl0ZXM=\n")
-        .expect("so too");
+    for name in ["secret", "state-secret-key"] {
+        std::fs::write(folder.path().join(name), "whsec_dHJpcGxpbmUtdGVzdC1zZWNyZXQtb2YtMzItYnl0ZXM=\n")
+            .expect("so too");
+    }
     let daemon = "name = \"t\"\nrules = [\".\"]\n[kafka]\nbrokers = \"a:1\"\n[[source]]\ntopic = \"e\"\n[alerts]\n\
                   topic = \"x\"\n";
-    let blocks: Vec<&str> =
-        page.split("\n```toml\n").skip(1).map(|rest| rest.split("\n```").next().unwrap_or("")).collect();
-    assert!(!blocks.is_empty());
-    for shown in blocks {
+    let blocks = page.split("\n```toml\n").skip(1).map(|rest| rest.split("\n```").next().unwrap_or(""));
+    let read = |shown: &str| {
         // A test must not change the environment that it shares with others.
         let mut text = shown.to_owned();
         while let Some((before, rest)) = text.split_once("${env:") {
@@ -61,8 +61,24 @@ fn the_manual_shows_sinks_that_are_right() {
             text = format!("{before}${{file:secret}}{after}");
         }
         let settings = config::parse(&folder.path().join("tripline.toml"), &format!("{daemon}{text}"));
-        assert_eq!(settings.expect("it is right").sinks.len(), 1, "{shown}");
+        (shown.to_owned(), settings.expect("it is right"))
+    };
+    blocks.map(read).collect()
+}
+
+#[test]
+fn the_manual_shows_sinks_that_are_right() {
+    let shown = settings_on("sinks.md");
+    assert!(!shown.is_empty());
+    for (shown, settings) in shown {
+        assert_eq!(settings.sinks.len(), 1, "{shown}");
     }
+}
+
+#[test]
+fn the_manual_shows_places_for_snapshots_that_are_right() {
+    let places: Vec<_> = settings_on("state.md").into_iter().filter_map(|(_, settings)| settings.state.place).collect();
+    assert!(matches!(&places[..], [StatePlace::Folder(_), StatePlace::Bucket(_)]), "{places:?}");
 }
 
 #[test]

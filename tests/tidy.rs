@@ -28,6 +28,8 @@ const IMPORTS: &[(&str, &[&str])] = &[
         &[
             "secret",
             "alert",
+            "checkpoint::BucketSettings",
+            "checkpoint::Keys",
             "event",
             "schema",
             "diagnostic",
@@ -46,8 +48,9 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("kafka", &["config", "secret", "event", "telemetry"]),
     ("source", &["alert", "config", "secret", "event", "kafka", "telemetry"]),
     // The alerts topic is the outbox: a sink reads it as any topic is read.
-    ("sink", &["alert", "config", "secret", "event", "kafka", "telemetry", "source", "program::Severity"]),
-    ("checkpoint", &[]),
+    ("net", &[]),
+    ("sink", &["alert", "config", "secret", "event", "kafka", "telemetry", "source", "net", "program::Severity"]),
+    ("checkpoint", &["secret", "net"]),
     ("tables", &["program", "event", "schema", "source", "decode"]),
     ("ruleset", &["lang", "diagnostic", "program", "tables"]),
     ("infer", &["decode", "lang", "program", "event", "schema", "diagnostic"]),
@@ -110,8 +113,13 @@ const FENCES: &[Fence] = &[
     Fence { paths: &["clap"], within: Within::Only(&["cli"]), why: "only the command line knows clap" },
     Fence {
         paths: &["hyper"],
-        within: Within::Only(&["sink::webhook", "cli::plan"]),
+        within: Within::Only(&["sink::webhook", "checkpoint::objects", "cli::plan"]),
         why: "only who asks over HTTP knows hyper",
+    },
+    Fence {
+        paths: &["object_store"],
+        within: Within::Only(&["checkpoint::objects"]),
+        why: "only the store of snapshots in buckets knows its client",
     },
     Fence {
         paths: &["tokio_postgres"],

@@ -19,6 +19,7 @@ use std::time::Duration;
 
 pub use problem::{ConfigError, Problem};
 
+use crate::checkpoint::BucketSettings;
 use crate::engine::Limits as OpenLimits;
 use crate::program::{Evidence, Severity};
 use crate::secret::Secret;
@@ -63,9 +64,18 @@ pub struct Settings {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StateSettings {
     /// Where they are kept; a folder of this machine that belongs to the daemon where none is said.
-    pub folder: Option<PathBuf>,
+    pub place: Option<StatePlace>,
     /// The shortest time between two of a shard.
     pub every: Duration,
+}
+
+/// Where snapshots are kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StatePlace {
+    /// A folder.
+    Folder(PathBuf),
+    /// A bucket of an S3-compatible store.
+    Bucket(Box<BucketSettings>),
 }
 
 /// The broker.

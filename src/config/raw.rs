@@ -34,6 +34,15 @@ pub(super) struct RawConfig {
 pub(super) struct RawState {
     pub(super) url: Option<Spanned<String>>,
     pub(super) every: Option<Spanned<String>>,
+    pub(super) endpoint: Option<Spanned<String>>,
+    pub(super) region: Option<Spanned<String>>,
+    pub(super) access_key: Option<Spanned<String>>,
+    pub(super) secret_key: Option<Spanned<String>>,
+    pub(super) session_token: Option<Spanned<String>>,
+    pub(super) path_style: Option<Spanned<bool>>,
+    pub(super) insecure_plaintext: Option<Spanned<bool>>,
+    pub(super) ca_file: Option<Spanned<String>>,
+    pub(super) timeout: Option<Spanned<String>>,
 }
 
 #[derive(Debug, Deserialize)]

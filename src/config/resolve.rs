@@ -1,7 +1,8 @@
 //! Raw configuration to settings. Every check is made here, in `ways_out` those of where alerts and dead letters go, in
-//! `delivery` those of how, in `sinks` those of who reads the alerts, in `limits` those of `[limits]`; all problems are
-//! reported at once.
+//! `delivery` those of how, in `sinks` those of who reads the alerts, in `limits` those of `[limits]`, in `state` and
+//! `bucket` those of where snapshots go; all problems are reported at once.
 
+mod bucket;
 mod delivery;
 mod limits;
 mod sinks;

@@ -2,10 +2,14 @@
 
 use std::time::Duration;
 
+use crate::checkpoint::{BucketSettings, Store};
 use crate::config::{
-    AlertsTo, DeadLettersTo, Delivery, InternalTopics, KafkaSettings, Settings, SinkSettings, Sources, TopicSource,
+    AlertsTo, DeadLettersTo, Delivery, InternalTopics, KafkaSettings, Settings, SinkSettings, Sources, StatePlace,
+    TopicSource,
 };
 use crate::daemon::live::own_topics;
+use crate::daemon::place;
+use crate::daemon::repartition::topic_of;
 use crate::daemon::sinks::alert_sink;
 use crate::daemon::tables;
 use crate::daemon::topology::Topology;
@@ -59,6 +63,9 @@ pub fn check(settings: &Settings, program: &Program) -> Report {
         check_sink(&mut report, settings, sink);
     }
     check_file_tables(&mut report, program);
+    if let Some(StatePlace::Bucket(bucket)) = &settings.state.place {
+        check_bucket(&mut report, settings, bucket);
+    }
     match (&settings.sources, &settings.kafka) {
         (Sources::Topics(sources), Some(kafka)) => check_kafka(&mut report, settings, kafka, sources, program),
         (Sources::Files(files), kafka) => {
@@ -117,6 +124,18 @@ fn check_sink(report: &mut Report, settings: &Settings, sink: &SinkSettings) {
     }
 }
 
+/// The bucket is looked into, and nothing is put there.
+fn check_bucket(report: &mut Report, settings: &Settings, bucket: &BucketSettings) {
+    let probed = place::objects(settings, bucket).and_then(|objects| {
+        objects.probe().map_err(|error| error.to_string())?;
+        Ok(objects.place())
+    });
+    match probed {
+        Ok(place) => report.good(format!("snapshots in {place}")),
+        Err(problem) => report.bad(format!("snapshots: {problem}")),
+    }
+}
+
 /// The files were read with the rules, which are wrong where a file is.
 fn check_file_tables(report: &mut Report, program: &Program) {
     for table in &program.tables {
@@ -167,8 +186,14 @@ fn check_kafka(
     let Some(counts) = counts.iter().copied().collect::<Option<Vec<usize>>>() else { return };
     match Topology::new(sources, &counts, program) {
         Ok(topology) if !sources.is_empty() => {
-            let shards: usize = topology.cohorts.iter().map(|cohort| cohort.partitions).sum();
+            let shards = topology.shards();
             report.good(format!("every rule is right over these partitions: {shards} shards"));
+            if !topology.apart.is_empty() {
+                let (topic, keys) = (topic_of(settings), topology.apart.names(program).join(", "));
+                report.good(format!(
+                    "rules {keys} are judged behind the topic `{topic}`, which brings their events together"
+                ));
+            }
         }
         Ok(_) => {}
         Err(errors) => {

@@ -5,7 +5,7 @@
 use std::time::{Duration, Instant};
 
 use crate::daemon::batch::{Batch, Record};
-use crate::daemon::judge::{Counts, Letter};
+use crate::daemon::judge::{Counts, Forward, Letter};
 use crate::daemon::kept::Kept;
 use crate::daemon::outside::Consumer;
 use crate::daemon::shard::{Shard, Step};
@@ -30,6 +30,8 @@ pub(super) struct Entry {
     pub(super) batch: Batch,
     /// Which of them, or of what was held back, go to the dead letters.
     pub(super) letters: Vec<Letter>,
+    /// Which of them go to the repartition topic.
+    pub(super) forwards: Vec<Forward>,
     /// Whether it was stepped since its alerts were last taken.
     pub(super) touched: bool,
     /// Its snapshots.
@@ -69,7 +71,16 @@ impl Entry {
     /// A shard over these partitions.
     pub(super) fn new(id: (usize, i32), shard: Shard, feeds: Vec<Feed>, kept: Kept) -> Entry {
         debug_assert_eq!(shard.inputs(), feeds.len(), "one partition an input");
-        Entry { id, shard, feeds, batch: Batch::default(), letters: Vec::new(), touched: true, kept }
+        Entry {
+            id,
+            shard,
+            feeds,
+            batch: Batch::default(),
+            letters: Vec::new(),
+            forwards: Vec::new(),
+            touched: true,
+            kept,
+        }
     }
 
     /// Whether a message is to be judged now: not where it was judged before, and not where its partition waits, which

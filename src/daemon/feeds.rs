@@ -13,13 +13,15 @@ use crate::config::{Delivery, Settings, TopicSource};
 use crate::daemon::batch::{Batch, Record};
 use crate::daemon::dropped::DroppedRuns;
 use crate::daemon::feed::{Entry, Feed};
-use crate::daemon::judge::{Counts, Judge, Late, Letter, ReadAt};
+use crate::daemon::judge::{Counts, Forward, Judge, Late, Letter, ReadAt};
 use crate::daemon::offsets::Mark;
 use crate::daemon::output::{DeadLetter, OutputError, Outputs};
 use crate::daemon::outside::{Clock, Consumer, Message};
+use crate::daemon::repartition::{Marks, Record as Brought, Repartition};
 use crate::daemon::shard::{Shard, Step};
 use crate::daemon::workers::{Job, Workers};
 use crate::program::Program;
+use crate::sink::kafka::OutboxError;
 use crate::source::kafka::{Partition, Progress, SourceError};
 use crate::telemetry::{IdsForgotten, Metrics, Reason, RuleName, TopicReason};
 use prometheus_client::metrics::counter::Counter;
@@ -60,6 +62,8 @@ pub(super) struct Feeds {
     bytes: usize,
     judge: Judge,
     workers: Workers,
+    repartition: Option<Arc<Repartition>>,
+    marks: Option<Marks>,
 }
 
 /// What is the same for all partitions of a topic.
@@ -82,8 +86,8 @@ impl Feeds {
         settings: &Settings,
         sources: &[TopicSource],
         program: &Arc<Program>,
-        metrics: &Metrics,
-        clock: Rc<dyn Clock>,
+        (metrics, clock): (&Metrics, Rc<dyn Clock>),
+        repartition: Option<Arc<Repartition>>,
     ) -> std::io::Result<Feeds> {
         let source = |source: &TopicSource| Source {
             topic: source.topic.clone(),
@@ -96,7 +100,7 @@ impl Feeds {
             duplicates: Metrics::by_topic(&metrics.duplicates, &source.topic),
             tombstones: Metrics::by_topic(&metrics.tombstones, &source.topic),
         };
-        let judge = Judge::new(program, sources, settings.limits);
+        let judge = Judge::new(program, sources, settings.limits, repartition.clone());
         let workers = Workers::start(settings.threads.get() - 1, &judge)?;
         Ok(Feeds {
             program: Arc::clone(program),
@@ -112,6 +116,8 @@ impl Feeds {
             bytes: 0,
             judge,
             workers,
+            marks: repartition.clone().map(Marks::new),
+            repartition,
         })
     }
 
@@ -167,10 +173,13 @@ impl Feeds {
         settings: &Settings,
         sources: &[TopicSource],
         program: &Arc<Program>,
+        repartition: Option<Arc<Repartition>>,
         shards: Vec<Shard>,
     ) -> std::io::Result<()> {
         debug_assert!(self.away.is_empty() && shards.len() == self.entries.len(), "one for each, at home");
-        self.judge = Judge::new(program, sources, settings.limits);
+        self.judge = Judge::new(program, sources, settings.limits, repartition.clone());
+        self.marks = repartition.clone().map(Marks::new);
+        self.repartition = repartition;
         self.workers = Workers::start(settings.threads.get() - 1, &self.judge)?;
         self.dropped = DroppedRuns::new(program, &self.metrics);
         self.program = Arc::clone(program);
@@ -261,7 +270,7 @@ impl Feeds {
             if !self.entries[at].touched {
                 continue;
             }
-            self.send_letters(at, outputs)?;
+            self.send_found(at, outputs)?;
             self.settle(at, source, outputs)?;
         }
         self.send(outputs)
@@ -282,14 +291,60 @@ impl Feeds {
         Ok(())
     }
 
-    /// Sends the dead letters of a shard's batch, which is done with then.
-    fn send_letters(&mut self, at: usize, outputs: &mut Outputs) -> Result<(), FeedError> {
-        let entry = &mut self.entries[at];
-        let (letters, mut batch) = (std::mem::take(&mut entry.letters), std::mem::take(&mut entry.batch));
-        self.dead_letters(at, &letters, &batch, outputs)?;
+    /// Sends what was found in a shard's batch, which is done with then.
+    fn send_found(&mut self, at: usize, outputs: &mut Outputs) -> Result<(), FeedError> {
+        let mut batch = std::mem::take(&mut self.entries[at].batch);
+        self.send_on(at, &batch, outputs)?;
         batch.clear();
         self.entries[at].batch = batch;
         Ok(())
+    }
+
+    /// Sends the messages of a batch that go to the dead letters or to the repartition topic.
+    fn send_on(&mut self, at: usize, batch: &Batch, outputs: &mut Outputs) -> Result<(), FeedError> {
+        let entry = &mut self.entries[at];
+        let (mut letters, forwards) = (std::mem::take(&mut entry.letters), std::mem::take(&mut entry.forwards));
+        self.forward(at, &forwards, batch, &mut letters, outputs)?;
+        self.dead_letters(at, &letters, batch, outputs)
+    }
+
+    /// Sends events to the repartition topic. One that the topic does not take is judged only where it came from.
+    fn forward(
+        &self,
+        at: usize,
+        forwards: &[Forward],
+        batch: &Batch,
+        letters: &mut Vec<Letter>,
+        outputs: &mut Outputs,
+    ) -> Result<(), FeedError> {
+        let Some(repartition) = &self.repartition else { return Ok(()) };
+        let mut bytes = Vec::new();
+        for Forward { at: place, places, is_future } in forwards {
+            let Record { input, offset, payload, .. } = batch.get(*place);
+            let Partition { topic, number } = &self.entries[at].feeds[input].partition;
+            let (partition, is_future, payload) = (*number, *is_future, payload.unwrap_or_default());
+            bytes.clear();
+            Brought::Event { topic, partition, offset, is_future, payload }.write(&mut bytes);
+            for to in places {
+                match outputs.forward(&repartition.topic, *to, &bytes) {
+                    Err(OutputError::Outbox(error @ OutboxError::TooLarge { .. })) => {
+                        letters.push(Letter { at: *place, reason: "too_large", detail: error.to_string() });
+                        break;
+                    }
+                    sent => sent?,
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Says behind the repartition topic how far event time has come, before a commit.
+    pub(super) fn say_marks(&mut self, outputs: &mut Outputs) -> Result<(), FeedError> {
+        let now = self.clock.now();
+        match &mut self.marks {
+            Some(marks) => Ok(marks.say(&mut self.entries, outputs, now)?),
+            None => Ok(()),
+        }
     }
 
     fn dead_letters(
@@ -321,7 +376,8 @@ impl Feeds {
     pub(super) fn tick(&mut self, source: &dyn Consumer, outputs: &mut Outputs) -> Result<(), FeedError> {
         let now = self.clock.now();
         for (entry, incoming) in self.entries.iter_mut().zip(&self.incoming) {
-            if entry.shard.is_speaking() {
+            // Behind the repartition topic time goes on as its marks say.
+            if entry.shard.is_speaking() && !entry.shard.is_behind() {
                 for input in (0..entry.feeds.len()).filter(|input| incoming.last_offset(*input).is_none()) {
                     let timeout = self.sources[entry.feeds[input].source].idle_timeout;
                     entry.let_time_go_on(input, timeout, now);
@@ -461,8 +517,7 @@ impl Feeds {
         }
         entry.touched = true;
         self.judge.judge_held(entry, &held, read_at);
-        let letters = std::mem::take(&mut entry.letters);
-        self.dead_letters(at, &letters, &held, outputs)
+        self.send_on(at, &held, outputs)
     }
 
     fn read_at(&self) -> ReadAt {

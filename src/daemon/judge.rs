@@ -8,9 +8,10 @@ use std::time::Instant;
 use crate::config::{Limits, TopicSource};
 use crate::daemon::batch::{Batch, Record};
 use crate::daemon::feed::Entry;
+use crate::daemon::repartition::{self, Places, Repartition};
 use crate::daemon::shard::{Step, Stepped};
 use crate::engine::{Admission, LatePolicy};
-use crate::event::Event;
+use crate::event::{Event, KeyBuilder};
 use crate::intake::{Intake, Taken};
 use crate::program::Program;
 
@@ -19,6 +20,10 @@ pub(super) struct Judge {
     /// By source.
     inlets: Vec<Inlet>,
     event: Event,
+    /// Where other shards judge some of it.
+    repartition: Option<Arc<Repartition>>,
+    key: KeyBuilder,
+    marks: Vec<(usize, Option<i64>, bool)>,
 }
 
 #[derive(Clone)]
@@ -45,6 +50,17 @@ pub(super) struct Letter {
     pub(super) reason: &'static str,
     /// Why, as a sentence.
     pub(super) detail: String,
+}
+
+/// A message that goes to the repartition topic.
+#[derive(Clone, Debug)]
+pub(super) struct Forward {
+    /// Its place in its batch.
+    pub(super) at: usize,
+    /// The partitions.
+    pub(super) places: Places,
+    /// Whether it is too far in the future to move the watermark.
+    pub(super) is_future: bool,
 }
 
 /// What became of an input's messages.
@@ -79,18 +95,25 @@ pub(super) struct Late {
 
 impl Clone for Judge {
     fn clone(&self) -> Judge {
-        Judge { inlets: self.inlets.clone(), event: Event::default() }
+        let (inlets, repartition) = (self.inlets.clone(), self.repartition.clone());
+        Judge { inlets, event: Event::default(), repartition, key: KeyBuilder::default(), marks: Vec::new() }
     }
 }
 
 impl Judge {
     /// Of messages of these topics.
-    pub(super) fn new(program: &Arc<Program>, sources: &[TopicSource], limits: Limits) -> Judge {
+    pub(super) fn new(
+        program: &Arc<Program>,
+        sources: &[TopicSource],
+        limits: Limits,
+        repartition: Option<Arc<Repartition>>,
+    ) -> Judge {
         let inlet = |(at, source): (usize, &TopicSource)| Inlet {
             intake: Intake::new(program, at, source, limits),
             max_future_ms: source.max_future_ms,
         };
-        Judge { inlets: sources.iter().enumerate().map(inlet).collect(), event: Event::default() }
+        let inlets = sources.iter().enumerate().map(inlet).collect();
+        Judge { inlets, event: Event::default(), repartition, key: KeyBuilder::default(), marks: Vec::new() }
     }
 
     /// Works through the batch of an entry.
@@ -115,7 +138,11 @@ impl Judge {
     }
 
     fn take(&mut self, entry: &mut Entry, at: usize, record: Record<'_>, read_at: ReadAt) {
-        let Entry { shard, feeds, letters, .. } = entry;
+        if entry.shard.is_behind() {
+            self.take_brought(entry, at, record, read_at);
+            return;
+        }
+        let Entry { shard, feeds, letters, forwards, .. } = entry;
         if shard.is_silent() {
             for feed in feeds.iter_mut() {
                 feed.heard(read_at.now);
@@ -138,7 +165,10 @@ impl Judge {
             Ok(Taken::Event) => {
                 let future_after_ms = read_at.now_ms.saturating_add(*max_future_ms);
                 let time_ms = event.time_ms;
+                let repartition = self.repartition.as_ref().filter(|_| speaking);
+                let places = repartition.map(|repartition| repartition.places(event, &mut self.key));
                 let stepped = shard.step(Step::Event { input, event, next, future_after_ms });
+                forwards.extend(places.and_then(|places| forward(at, places, stepped)));
                 counts.count(stepped, speaking).then(|| {
                     let detail = format!("event time {time_ms} ms is before the watermark: see lateness and late");
                     ("late", detail)
@@ -153,6 +183,70 @@ impl Judge {
             letters.push(Letter { at, reason, detail });
         }
     }
+
+    /// Steps a shard behind the repartition topic.
+    fn take_brought(&mut self, entry: &mut Entry, at: usize, record: Record<'_>, read_at: ReadAt) {
+        let Entry { shard, feeds, letters, .. } = entry;
+        let feed = &mut feeds[record.input];
+        feed.heard(read_at.now);
+        feed.at_end = false;
+        let (next, speaking) = (record.offset + 1, shard.is_speaking());
+        let bytes = record.payload.unwrap_or_default();
+        feed.counts.bytes += bytes.len() as u64;
+        let trouble = match self.bring(bytes, next, record.timestamp_ms.unwrap_or(0)) {
+            Ok(Some(step)) => {
+                let stepped = shard.step(step);
+                let is_event = stepped != Stepped::Done;
+                (is_event && feed.counts.count(stepped, speaking))
+                    .then(|| ("late", "event time is before the watermark".to_owned()))
+            }
+            // Of a topic or partition that is no source any more.
+            Ok(None) => None,
+            Err(trouble) => Some(trouble),
+        };
+        if shard.next(record.input) < next {
+            shard.step(Step::Skip { input: record.input, next });
+        }
+        if let Some((reason, detail)) = trouble.filter(|_| speaking) {
+            letters.push(Letter { at, reason, detail });
+        }
+    }
+
+    /// The step that a record of the repartition topic is.
+    fn bring(&mut self, bytes: &[u8], next: i64, stamped_ms: i64) -> Result<Option<Step<'_>>, (&'static str, String)> {
+        let foreign = |error: &repartition::RecordError| ("not_repartitioned", error.to_string());
+        let Some(repartition) = &self.repartition else { return Ok(None) };
+        match repartition::Record::read(bytes).map_err(|error| foreign(&error))? {
+            repartition::Record::Event { topic, partition, offset, is_future, payload } => {
+                let Some((from, source)) = repartition.input(topic, partition) else { return Ok(None) };
+                let event = &mut self.event;
+                match self.inlets[source].intake.take(partition, offset, Some(payload), event) {
+                    Ok(_) => Ok(Some(Step::Brought { from, offset, event, next, is_future, stamped_ms })),
+                    // It could be decoded where it came from, so the rules were others then.
+                    Err(error) => Err((error.reason(), error.to_string())),
+                }
+            }
+            repartition::Record::Marks(marks) => {
+                self.marks.clear();
+                let place = |mark: &repartition::InputMark<'_>| {
+                    let (input, _) = repartition.input(mark.topic, mark.partition)?;
+                    Some((input, mark.high_ms, mark.idle))
+                };
+                self.marks.extend(marks.iter().filter_map(place));
+                Ok(Some(Step::Marks { marks: &self.marks, next, stamped_ms }))
+            }
+        }
+    }
+}
+
+/// What was left out goes nowhere else either.
+fn forward(at: usize, places: Places, stepped: Stepped) -> Option<Forward> {
+    let (admission, is_future) = match stepped {
+        Stepped::Done => return None,
+        Stepped::Event(admission) => (admission, false),
+        Stepped::Future(admission) => (admission, true),
+    };
+    (admission.is_in() && !places.is_empty()).then_some(Forward { at, places, is_future })
 }
 
 impl Counts {

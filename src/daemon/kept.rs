@@ -4,6 +4,11 @@ use std::time::{Duration, Instant};
 
 use crate::daemon::offsets::Snapshots;
 
+/// A number has the time in ms in front of so many bits: until the year 2527.
+const SIGN_BITS: u32 = 20;
+const SIGN_MAX: u64 = (1 << SIGN_BITS) - 1;
+const TIME_MAX: u64 = (1 << (u64::BITS - SIGN_BITS)) - 1;
+
 /// The snapshots of a shard.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Kept {
@@ -76,12 +81,15 @@ impl Kept {
         self.bytes
     }
 
-    /// One of this size is taken. Gives its number, which grows with time also where the clock (ms) goes back.
-    pub(super) fn take(&mut self, bytes: usize, at: Instant, now_ms: i64) -> u64 {
+    /// One of this size is taken by the copy that signs so. Gives its number: the time in ms above the sign. It grows with
+    /// time also where the clock goes back, and is no other copy's, whose snapshot it would overwrite.
+    pub(super) fn take(&mut self, bytes: usize, at: Instant, now_ms: i64, sign: u32) -> u64 {
         (self.taken, self.saved, self.bytes) = (at, Some(self.committed), bytes);
         self.hurries = false;
-        let now = u64::try_from(now_ms).unwrap_or(0);
-        let number = self.named.newest.map_or(now, |newest| now.max(newest + 1));
+        let now = u64::try_from(now_ms).unwrap_or(0).min(TIME_MAX);
+        // Numbers were once bare ms: those are small here.
+        let time = self.named.newest.map_or(now, |newest| now.max((newest >> SIGN_BITS) + 1));
+        let number = (time << SIGN_BITS) | (u64::from(sign) & SIGN_MAX);
         self.writing = Some(number);
         number
     }
@@ -116,5 +124,40 @@ impl Kept {
         }
         self.unsaid = false;
         self.named.oldest()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW_MS: i64 = 1_800_000_000_000;
+
+    /// The number that a copy gives where this is the newest.
+    fn number(newest: Option<u64>, now_ms: i64, sign: u32) -> u64 {
+        let now = Instant::now();
+        Kept::new(Snapshots { newest, before: None }, now).take(0, now, now_ms, sign)
+    }
+
+    #[test]
+    fn numbers_grow_also_where_the_clock_goes_back_and_over_those_of_an_older_version() {
+        let first = number(None, NOW_MS, 7);
+        assert_eq!(first, (1_800_000_000_000 << 20) | 7);
+        assert!(number(Some(first), NOW_MS + 1, 0) > first);
+        for back in [NOW_MS, 0, -1] {
+            assert!(number(Some(first), back, 0) > first, "{back}");
+        }
+        let bare_ms = u64::try_from(NOW_MS).expect("it is positive");
+        assert_eq!(number(Some(bare_ms), NOW_MS, 7), first);
+        assert!(number(Some(first), i64::MAX, u32::MAX) > first);
+    }
+
+    /// A copy that lost a partition and does not know it, and the one that has it now.
+    #[test]
+    fn two_copies_give_no_number_twice_in_one_moment_or_with_clocks_that_are_behind() {
+        let first = number(None, NOW_MS, 7);
+        for now_ms in [NOW_MS + 1, 0] {
+            assert_ne!(number(Some(first), now_ms, 7), number(Some(first), now_ms, 8), "{now_ms}");
+        }
     }
 }

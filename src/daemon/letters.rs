@@ -120,8 +120,13 @@ impl Letter {
         headers.extend(self.recipients.as_deref().map(|recipients| ("recipients", recipients)));
         headers.extend(self.message_id.as_deref().map(|id| ("message-id", id)));
         headers.push(("alert-ids", &self.alert_ids));
-        let record =
-            OutRecord { topic, key: Some(self.key.as_bytes()), payload: Some(&self.payload), headers: &headers };
+        let record = OutRecord {
+            topic,
+            partition: None,
+            key: Some(self.key.as_bytes()),
+            payload: Some(&self.payload),
+            headers: &headers,
+        };
         outbox.send(record, &AtomicBool::new(false))?;
         let until = Instant::now() + LETTER_TIMEOUT;
         Ok(outbox.drain(|| Instant::now() > until)?)

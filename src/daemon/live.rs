@@ -26,12 +26,13 @@ use crate::daemon::health::Health;
 use crate::daemon::instance::Instance;
 use crate::daemon::kept::Kept;
 use crate::daemon::live::snapshots::{Coming, Keeper};
-use crate::daemon::live::start::{read_tables, wait_for_topics};
+use crate::daemon::live::start::{prepare_repartition, read_tables, wait_for_topics};
 use crate::daemon::offsets::{Mark, Snapshots};
 use crate::daemon::output::{OutputError, Outputs};
 use crate::daemon::outside::{Clock, Consumer, Outside};
+use crate::daemon::repartition::Repartition;
 use crate::daemon::rulebook::Rulebook;
-use crate::daemon::shard::{Begin, Shard};
+use crate::daemon::shard::{Begin, Rules, Shard};
 use crate::daemon::shutdown::Shutdown;
 use crate::daemon::tables::Tables;
 use crate::daemon::topology::Topology;
@@ -168,7 +169,12 @@ struct Session<'a> {
     tables: Tables,
     keeper: Option<Keeper>,
     program: Arc<Program>,
-    /// How many partitions each source has.
+    /// What the shards of the sources judge of it.
+    here: Arc<Program>,
+    repartition: Option<Arc<Repartition>>,
+    /// The sources, with the repartition topic behind them.
+    sources: Vec<TopicSource>,
+    /// How many partitions each of the configured ones has.
     counts: Vec<usize>,
     names: Arc<[String]>,
     /// Shards that were taken away, as they were: they may come back unchanged.
@@ -199,22 +205,31 @@ impl<'a> Session<'a> {
         let active = plan.rules.active();
         let program = &active.program;
         let failed = |error: anyhow::Error| Ended::Failed(error);
-        let topics: Vec<&str> = sources.iter().map(|source| source.topic.as_str()).collect();
-        let member = plan.joins_by_name.get().then(|| plan.instance.member(&topics));
-        let source = outside
-            .consumer(member)
-            .map_err(|error| failed(anyhow::Error::new(error).context("no kafka client with these properties")))?;
-        let counts = wait_for_topics(plan, program, &*source)?;
-        let topology = Topology::new(sources, &counts, program).map_err(|errors| {
+        let consumer = |member| {
+            let consumer = outside.consumer(member);
+            consumer.map_err(|error| failed(anyhow::Error::new(error).context("no kafka client with these properties")))
+        };
+        let looking = consumer(None)?;
+        let counts = wait_for_topics(plan, program, &*looking)?;
+        let mut topology = Topology::new(sources, &counts, program).map_err(|errors| {
             let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
             failed(anyhow!(crate::daemon::Refused(lines.join("\n"))))
         })?;
+        let repartition = prepare_repartition(plan, &mut topology, &counts, program, &*looking)?;
+        let mut sources = sources.to_vec();
+        sources.extend(repartition.as_ref().map(|repartition| repartition.as_source()));
+        let topics: Vec<&str> = sources.iter().map(|source| source.topic.as_str()).collect();
+        drop(looking);
+        let source = consumer(plan.joins_by_name.get().then(|| plan.instance.member(&topics)))?;
         let tables = read_tables(plan, &active)?;
-        let names = topic_names(sources);
+        let names = topic_names(&sources);
         let id = plan.instance.transactional_id();
         let producer = |_: &_| outside.producer(id);
         let outputs = Outputs::open(settings, Arc::clone(&names), metrics.clone(), shutdown.flag(), producer);
-        let outputs = outputs.map_err(failed)?;
+        let mut outputs = outputs.map_err(failed)?;
+        if repartition.is_some() {
+            outputs.need_producer(|| outside.producer(id)).map_err(failed)?;
+        }
         // Before any offset is asked for: what an earlier life of this copy left open is then committed or taken back.
         outputs.init(|| {
             plan.health.beat(vec!["the broker has not ended the last transaction yet".to_owned()]);
@@ -226,12 +241,15 @@ impl<'a> Session<'a> {
             plan,
             source,
             outputs,
-            topology,
-            feeds: Feeds::new(settings, sources, program, metrics, Rc::clone(clock))
+            feeds: Feeds::new(settings, &sources, program, (metrics, Rc::clone(clock)), repartition.clone())
                 .map_err(|error| failed(anyhow::Error::new(error).context("no threads to judge with")))?,
             tables,
             keeper: Keeper::open(plan),
+            here: topology.apart.here(program),
+            topology,
             program: Arc::clone(program),
+            repartition,
+            sources,
             counts,
             names,
             parked: BTreeMap::new(),
@@ -393,7 +411,7 @@ impl<'a> Session<'a> {
 
     /// The source and cohort of a partition; one that was not there when the daemon looked needs a new look.
     fn place(&self, partition: &Partition) -> Result<(usize, usize), Ended> {
-        let source = self.plan.sources.iter().position(|source| source.topic == partition.topic);
+        let source = self.sources.iter().position(|source| source.topic == partition.topic);
         let cohort = source.and_then(|source| self.topology.cohort_of(source));
         let placed = source.zip(cohort).filter(|(_, cohort)| {
             usize::try_from(partition.number).is_ok_and(|number| number < self.topology.cohorts[*cohort].partitions)
@@ -428,17 +446,26 @@ impl<'a> Session<'a> {
             low.push(oldest);
             feeds.push(Feed::new(partition, source, self.plan.clock.now()));
         }
-        let (program, sources) = (&self.program, &self.names);
+        let rules = self.rules_of(id);
+        let coming = Coming { rules: &rules, feeds: &feeds, begin: &begin, low: &low, tables: self.tables.rows() };
+        let restored = self.keeper.as_ref().and_then(|keeper| keeper.restore(&coming));
+        let (shard, kept) = restored
+            .unwrap_or_else(|| (Shard::new(rules, &begin), Kept::new(Snapshots::default(), self.plan.clock.now())));
+        Ok(Entry::new(id, shard, feeds, kept))
+    }
+
+    /// What a shard judges.
+    pub(super) fn rules_of(&self, (cohort, number): (usize, i32)) -> Rules {
         // By the number of all partitions, so that what a shard keeps does not depend on where the others are.
         let limits = self.plan.settings.limits.open.share(self.topology.shards());
-        let coming =
-            Coming { program, sources, limits, feeds: &feeds, begin: &begin, low: &low, tables: self.tables.rows() };
-        let restored = self.keeper.as_ref().and_then(|keeper| keeper.restore(&coming));
-        let (shard, kept) = restored.unwrap_or_else(|| {
-            let shard = Shard::new(Arc::clone(program), Arc::clone(sources), limits, &begin);
-            (shard, Kept::new(Snapshots::default(), self.plan.clock.now()))
-        });
-        Ok(Entry::new(id, shard, feeds, kept))
+        let (sources, partition) = (Arc::clone(&self.names), usize::try_from(number).unwrap_or(0));
+        match &self.repartition {
+            Some(repartition) if cohort + 1 == self.topology.cohorts.len() => {
+                let behind = Some(repartition.shard(partition));
+                Rules { program: Arc::clone(&repartition.program), sources, limits, behind }
+            }
+            _ => Rules { program: Arc::clone(&self.here), sources, limits, behind: None },
+        }
     }
 
     /// Where a partition begins without a snapshot: for a group that knows it, where the group began, muted up to what was
@@ -449,7 +476,7 @@ impl<'a> Session<'a> {
         source: usize,
         committed: Option<CommittedOffset>,
     ) -> Result<(Begin, i64), Ended> {
-        let time = input_settings(self.plan.sources[source].time, self.plan.settings.limits);
+        let time = input_settings(self.sources[source].time, self.plan.settings.limits);
         let (low, high) = self.source.bounds(partition, BROKER_TIMEOUT)?;
         let Some(CommittedOffset { offset, metadata }) = committed else {
             return Ok((Begin { from: low, until: low, mark: Mark::new(None, None, false), settings: time }, low));

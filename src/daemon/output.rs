@@ -119,6 +119,17 @@ impl Outputs {
         })
     }
 
+    /// Sees to it that there is a producer, wherever alerts go.
+    pub(super) fn need_producer(
+        &mut self,
+        producer: impl FnOnce() -> anyhow::Result<Box<dyn Producer>>,
+    ) -> anyhow::Result<()> {
+        if self.outbox.is_none() {
+            self.outbox = Some(producer()?);
+        }
+        Ok(())
+    }
+
     /// Gives every alert to a sink in this process as well.
     pub(super) fn connect(&mut self, sink: mpsc::Sender<Delivery>) {
         self.channels.push(sink);
@@ -176,11 +187,18 @@ impl Outputs {
                     ("offset", &offset),
                     ("timestamp", &timestamp),
                 ];
-                let record = OutRecord { topic, key: letter.key, payload: letter.payload, headers: &headers };
+                let record =
+                    OutRecord { topic, partition: None, key: letter.key, payload: letter.payload, headers: &headers };
                 Ok(self.outbox.as_ref().expect("a topic has a producer").send(record, &self.stop)?)
             }
             lines => lines.line(&serde_json::to_string(&LetterLine::new(letter)).expect("plain data")),
         }
+    }
+
+    /// Writes a record to a partition of the repartition topic.
+    pub(super) fn forward(&mut self, topic: &str, partition: i32, payload: &[u8]) -> Result<(), OutputError> {
+        let record = OutRecord { topic, partition: Some(partition), key: None, payload: Some(payload), headers: &[] };
+        Ok(self.outbox.as_ref().expect("it was opened to forward").send(record, &self.stop)?)
     }
 
     /// Says how many messages went to the dead letters since the last time.
@@ -255,7 +273,10 @@ impl Outputs {
         let key = record.record_key();
         let out = |json: &str| {
             let key = key.as_deref().map(str::as_bytes);
-            outbox.send(OutRecord { topic, key, payload: Some(json.as_bytes()), headers: &[] }, &self.stop)
+            outbox.send(
+                OutRecord { topic, partition: None, key, payload: Some(json.as_bytes()), headers: &[] },
+                &self.stop,
+            )
         };
         match out(&json) {
             Err(OutboxError::TooLarge { .. }) => {

@@ -3,6 +3,7 @@
 //! The daemon runs over [`Kafka`]; a simulation gives the same loop a broker, a disk and a clock of its own. Nothing here
 //! decides anything: what is asked, and when, is `live`'s and `feeds`' matter.
 
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -36,6 +37,11 @@ pub(crate) trait Outside {
 
     /// Who writes into them.
     fn writer(&self, store: Arc<dyn Store>) -> std::io::Result<Writer>;
+
+    /// What the numbers of this session's snapshots end in; nothing where time alone tells them from those of others.
+    fn sign(&self) -> u32 {
+        0
+    }
 }
 
 /// The time.
@@ -191,6 +197,12 @@ impl Outside for Kafka<'_> {
 
     fn writer(&self, store: Arc<dyn Store>) -> std::io::Result<Writer> {
         Writer::start(store)
+    }
+
+    /// A copy that has lost a partition and does not know it yet may write in the same moment as the one that has it.
+    fn sign(&self) -> u32 {
+        let random = RandomState::new().build_hasher().finish();
+        u32::try_from(random >> 32).expect("the upper half of 64 bits")
     }
 }
 

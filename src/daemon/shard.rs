@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use crate::alert::Alert;
 use crate::daemon::offsets::Mark;
+use crate::daemon::repartition::Brought;
 use crate::engine::{Admission, Carried, Damaged, InputSettings, Limits, Stats, Stream};
 use crate::event::Event;
 use crate::program::{Program, Rows, TableId};
@@ -43,6 +44,30 @@ pub(super) enum Step<'a> {
         /// What has elapsed since the last such step, in ms.
         elapsed_ms: i64,
     },
+    /// An event of a source, out of the repartition topic, which is the only input then.
+    Brought {
+        /// Which partition of the sources.
+        from: usize,
+        /// The event's offset there.
+        offset: i64,
+        /// The event.
+        event: &'a mut Event,
+        /// The offset after its record in the repartition topic.
+        next: i64,
+        /// Whether it was too far in the future.
+        is_future: bool,
+        /// When its record was written, in ms; 0 where nobody says.
+        stamped_ms: i64,
+    },
+    /// How far time has come in partitions of the sources, out of the repartition topic.
+    Marks {
+        /// Of each its place, its highest event time (ms), and whether it is idle.
+        marks: &'a [(usize, Option<i64>, bool)],
+        /// The offset after the record.
+        next: i64,
+        /// When it was written, in ms; 0 where nobody says.
+        stamped_ms: i64,
+    },
     /// An input has nothing before the offset up to which it is to be read back.
     ReadBack {
         /// Which input.
@@ -68,11 +93,39 @@ pub(super) enum Stepped {
 pub(super) struct Shard {
     stream: Stream,
     inputs: Vec<Input>,
+    /// Behind the repartition topic: the partitions of the sources, which are the inputs of the stream.
+    brought: Option<Brought>,
     speaking: bool,
     /// What the engine had counted when the shard began to speak: counts of the reading back were counted before.
     counted: Stats,
     alerts: Vec<Alert>,
     changed: bool,
+}
+
+/// What a shard judges, and how.
+#[derive(Clone, Debug)]
+pub(super) struct Rules {
+    /// The rules.
+    pub(super) program: Arc<Program>,
+    /// The names of the sources.
+    pub(super) sources: Arc<[String]>,
+    /// What may be open.
+    pub(super) limits: Limits,
+    /// Where the shard is one behind the repartition topic.
+    pub(super) behind: Option<Behind>,
+}
+
+/// Which shard behind the repartition topic.
+#[derive(Clone, Debug)]
+pub(super) struct Behind {
+    /// The partitions of the sources.
+    pub(super) inputs: Arc<[InputSettings]>,
+    /// Of each how long it is quiet before its time goes on by itself, in ms.
+    pub(super) idle_ms: Arc<[i64]>,
+    /// Its partition.
+    pub(super) partition: usize,
+    /// Of how many.
+    pub(super) partitions: usize,
 }
 
 /// How far an input is read.
@@ -115,22 +168,20 @@ pub(super) struct Saved<'a> {
 
 impl Shard {
     /// A shard that reads back and then speaks.
-    pub(super) fn new(program: Arc<Program>, sources: Arc<[String]>, limits: Limits, begin: &[Begin]) -> Shard {
-        let mut shard = Shard::unread(program, sources, limits, begin);
+    pub(super) fn new(rules: Rules, begin: &[Begin]) -> Shard {
+        let mut shard = Shard::unread(rules, begin);
         shard.begin();
         shard
     }
 
     /// As [`Shard::new`], of a state that was saved where the inputs begin.
-    pub(super) fn restored(
-        program: Arc<Program>,
-        sources: Arc<[String]>,
-        limits: Limits,
-        begin: &[Begin],
-        saved: Saved<'_>,
-    ) -> Result<(Shard, Carried), Damaged> {
-        let mut shard = Shard::unread(program, sources, limits, begin);
-        let carried = shard.stream.load(saved.state)?;
+    pub(super) fn restored(rules: Rules, begin: &[Begin], saved: Saved<'_>) -> Result<(Shard, Carried), Damaged> {
+        let mut shard = Shard::unread(rules, begin);
+        let state = match &mut shard.brought {
+            Some(brought) => brought.load(saved.state)?,
+            None => saved.state,
+        };
+        let carried = shard.stream.load(state)?;
         for (rows, id) in saved.tables.iter().zip((0..).map(TableId)) {
             shard.replace_table(id, Arc::clone(rows));
         }
@@ -148,12 +199,19 @@ impl Shard {
     /// Writes the state of the stream, as of the next offsets.
     pub(super) fn save(&self, out: &mut Vec<u8>) {
         debug_assert!(self.alerts.is_empty(), "they were sent and committed");
+        if let Some(brought) = &self.brought {
+            brought.save(out);
+        }
         self.stream.save(out);
     }
 
-    fn unread(program: Arc<Program>, sources: Arc<[String]>, limits: Limits, begin: &[Begin]) -> Shard {
+    fn unread(rules: Rules, begin: &[Begin]) -> Shard {
+        let Rules { program, sources, limits, behind } = rules;
         let settings: Vec<InputSettings> = begin.iter().map(|begin| begin.settings).collect();
-        let mut stream = Stream::new(program, &settings);
+        let mut stream = Stream::new(program, behind.as_ref().map_or(&settings, |behind| &behind.inputs));
+        if let Some(Behind { partition, partitions, .. }) = behind {
+            stream.judge_partition(partition, partitions);
+        }
         stream.name_sources(sources);
         stream.keep_tables_outside();
         stream.set_limits(limits);
@@ -169,6 +227,7 @@ impl Shard {
         Shard {
             stream,
             inputs: begin.iter().map(input).collect(),
+            brought: behind.map(|behind| Brought::new(behind.idle_ms)),
             speaking: false,
             counted: Stats::default(),
             alerts: Vec::new(),
@@ -195,6 +254,13 @@ impl Shard {
             }
             Step::Idle { input, elapsed_ms } => {
                 self.idle(input, elapsed_ms);
+                Stepped::Done
+            }
+            Step::Brought { from, offset, event, next, is_future, stamped_ms } => {
+                self.bring((from, offset), event, next, is_future, stamped_ms)
+            }
+            Step::Marks { marks, next, stamped_ms } => {
+                self.mark_brought(marks, next, stamped_ms);
                 Stepped::Done
             }
             Step::ReadBack { input } => {
@@ -247,6 +313,11 @@ impl Shard {
     /// Whether all inputs are idle.
     pub(super) fn is_silent(&self) -> bool {
         self.inputs.iter().all(|input| input.idle)
+    }
+
+    /// Whether it is one behind the repartition topic.
+    pub(super) fn is_behind(&self) -> bool {
+        self.brought.is_some()
     }
 
     /// How many inputs there are.
@@ -331,6 +402,52 @@ impl Shard {
         stepped
     }
 
+    fn bring(
+        &mut self,
+        (from, offset): (usize, i64),
+        event: &mut Event,
+        next: i64,
+        is_future: bool,
+        stamped_ms: i64,
+    ) -> Stepped {
+        let brought = self.brought.as_mut().expect("the shard is one behind the repartition topic");
+        if !brought.is_new(from, offset) {
+            self.advance(0, next);
+            return Stepped::Done;
+        }
+        // As in the shards of the sources, and for the same reason.
+        for input in brought.wake(from, stamped_ms) {
+            self.stream.set_idle(input, false, &mut self.alerts);
+        }
+        let stepped = if is_future {
+            Stepped::Future(self.stream.push_future(from, event, &mut self.alerts))
+        } else {
+            Stepped::Event(self.stream.push(from, event, &mut self.alerts))
+        };
+        self.advance(0, next);
+        stepped
+    }
+
+    /// Those that are not idle come first: of marks of one record nobody knows which was earlier, and no time may pass
+    /// that an input still holds back.
+    fn mark_brought(&mut self, marks: &[(usize, Option<i64>, bool)], next: i64, stamped_ms: i64) {
+        let brought = self.brought.as_mut().expect("the shard is one behind the repartition topic");
+        for idle in [false, true] {
+            let is_idle = |(input, _, idle): &(usize, _, bool)| *idle && brought.can_be_idle(*input, stamped_ms);
+            let found: Vec<_> = marks.iter().filter(|mark| is_idle(mark) == idle).collect();
+            for (input, high_ms, _) in found {
+                match high_ms {
+                    Some(high_ms) if !idle => self.stream.observe(*input, *high_ms, &mut self.alerts),
+                    Some(high_ms) => self.stream.observe_idle(*input, *high_ms, &mut self.alerts),
+                    None => self.stream.set_idle(*input, idle, &mut self.alerts),
+                }
+                brought.set_idle(*input, idle);
+            }
+        }
+        self.mute();
+        self.advance(0, next);
+    }
+
     /// While reading back the clock of then is not known, but how far time had come is.
     fn is_future(&self, at: usize, time_ms: i64, future_after_ms: i64) -> bool {
         if self.speaking {
@@ -376,7 +493,7 @@ impl Shard {
         // It may be far behind another input: only one that was idle at the commit leaves time to the others.
         if let Some(high_ms) = high_ms.filter(|then| input.high_ms.is_some_and(|now| now < *then)) {
             input.high_ms = Some(high_ms);
-            self.stream.move_on(at, high_ms, &mut self.alerts);
+            self.stream.observe(at, high_ms, &mut self.alerts);
         }
         if idle {
             self.idle(at, 0);
@@ -437,8 +554,12 @@ mod tests {
         Arc::from(["a".to_owned(), "b".to_owned()])
     }
 
+    fn rules() -> Rules {
+        Rules { program: program(), sources: sources(), limits: Limits::NONE, behind: None }
+    }
+
     fn shard(begin: &[Begin]) -> Shard {
-        Shard::new(program(), sources(), Limits::NONE, begin)
+        Shard::new(rules(), begin)
     }
 
     fn ping(shard: &mut Shard, input: usize, offset: i64, user: &str, time_ms: i64) -> Stepped {
@@ -490,8 +611,7 @@ mod tests {
 
         let from = [begin(2, 3, first.mark(0))];
         let saved = Saved { inputs: &inputs, state: &state, tables: &[] };
-        let (mut second, carried) =
-            Shard::restored(program(), sources(), Limits::NONE, &from, saved).expect("it was saved just now");
+        let (mut second, carried) = Shard::restored(rules(), &from, saved).expect("it was saved just now");
         assert_eq!((carried.kept, second.is_speaking()), (2, false));
         ping(&mut second, 0, 2, "w", 11_500);
         assert!(second.is_speaking());
@@ -515,8 +635,7 @@ mod tests {
         // Read back in the other order.
         let from = [begin(1, 2, first.mark(0)), begin(1, 2, first.mark(1))];
         let saved = Saved { inputs: &inputs, state: &state, tables: &[] };
-        let (mut second, _) =
-            Shard::restored(program(), sources(), Limits::NONE, &from, saved).expect("it was saved just now");
+        let (mut second, _) = Shard::restored(rules(), &from, saved).expect("it was saved just now");
         ping(&mut second, 0, 1, "x", 9_000);
         assert_eq!(ping(&mut second, 1, 1, "w", 3_000), Stepped::Event(Admission::Accepted));
         assert!(second.is_speaking());

@@ -10,7 +10,7 @@ use rdkafka::client::DefaultClientContext;
 use rdkafka::types::RDKafkaErrorCode;
 
 use crate::config::{InternalTopics, KafkaSettings, Settings};
-use crate::daemon::needs::{Cluster, Must, Needs, Partitions, Topic, own_topics};
+use crate::daemon::needs::{self, Cluster, Must, Needs, Partitions, Role, Topic, own_topics};
 use crate::daemon::outside::Consumer;
 use crate::kafka::client_config;
 use crate::program::Program;
@@ -58,7 +58,9 @@ pub(super) fn expect(
 /// What is missing, with the commands that make it.
 fn missing(cluster: &Cluster, counts: &[Option<usize>]) -> Vec<String> {
     let largest = counts.iter().flatten().max().copied();
-    let of_topics = cluster.topics.iter().zip(counts).filter(|(_, count)| count.is_none());
+    // Whether the repartition topic is needed depends on how many partitions the sources have.
+    let is_needed = |topic: &Topic| topic.role != Role::Repartition;
+    let of_topics = cluster.topics.iter().zip(counts).filter(|(topic, count)| count.is_none() && is_needed(topic));
     let command = |topic: &Topic| {
         let partitions = largest.filter(|_| topic.partitions == Partitions::LargestSource);
         format!("  {} ({}): {}", topic.name, topic.role, cluster.create(topic, partitions))
@@ -74,7 +76,15 @@ pub(super) fn ensure(
     partitions: &[usize],
     source: &dyn Consumer,
 ) -> anyhow::Result<()> {
-    let topics = own_topics(settings, kafka);
+    ensure_all(&own_topics(settings, kafka), (settings, kafka), partitions, source)
+}
+
+fn ensure_all(
+    topics: &[Topic],
+    (settings, kafka): (&Settings, &KafkaSettings),
+    partitions: &[usize],
+    source: &dyn Consumer,
+) -> anyhow::Result<()> {
     let names: Vec<&str> = topics.iter().map(|topic| topic.name.as_str()).collect();
     let counts = source.partition_counts(&names, TIMEOUT)?;
     let missing: Vec<&Topic> =
@@ -88,6 +98,16 @@ pub(super) fn ensure(
     }
     let partitions = partitions.iter().copied().max().unwrap_or(1);
     create(kafka, &settings.name, &missing, i32::try_from(partitions).unwrap_or(1))
+}
+
+/// The same of the repartition topic, which is needed only where rules say so.
+pub(super) fn ensure_repartition(
+    settings: &Settings,
+    kafka: &KafkaSettings,
+    partitions: &[usize],
+    source: &dyn Consumer,
+) -> anyhow::Result<()> {
+    ensure_all(&[needs::repartition_topic(settings, kafka)], (settings, kafka), partitions, source)
 }
 
 /// The same before files are read, whose alerts or dead letters go to topics. A broker that does not answer yet is waited

@@ -1,28 +1,37 @@
-//! Which partitions make a shard, and whether every rule is right that way.
+//! Which partitions make a shard, and which rules are right that way.
 //!
 //! A shard is one partition number across the topics of a cohort: the topics that declare the same `copartitioned`
 //! name, or a topic by itself, or all topics where each has one partition. A rule or a measure is right on shards when
-//! all events of one of its keys lie in the same one; a measure that compares keys needs all of them in one.
+//! all events of one of its keys lie in the same one; a measure that compares keys needs all of them in one. The keys of
+//! the others are judged behind the repartition topic (`repartition`).
 
 use std::collections::BTreeSet;
 
 use thiserror::Error;
 
 use crate::config::TopicSource;
+use crate::daemon::repartition::Apart;
 use crate::program::{Dispatch, KeyId, Program, Rule, TableSource, WindowId};
 use crate::schema::TypeId;
 
 /// Which topics stand together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Topology {
-    /// The cohorts.
+    /// The cohorts; the last one is of the repartition topic, where there is one.
     pub(super) cohorts: Vec<Cohort>,
+    /// What no cohort of the sources judges right.
+    pub(super) apart: Apart,
 }
 
 impl Topology {
     /// How many shards there are, in all copies together.
     pub(super) fn shards(&self) -> usize {
         self.cohorts.iter().map(|cohort| cohort.partitions).sum()
+    }
+
+    /// Adds the shards behind the repartition topic, which is the last source, of so many partitions.
+    pub(super) fn add_repartition(&mut self, source: usize, partitions: usize) {
+        self.cohorts.push(Cohort { sources: vec![source], partitions });
     }
 }
 
@@ -46,42 +55,6 @@ pub(super) enum TopologyError {
         /// Topic by topic.
         counts: String,
     },
-    /// A rule's events lie in topics that are not partitioned alike.
-    #[error(
-        "{what} `{rule}` reads the topics {topics}, whose events of one key may lie in different partitions; topics with \
-         equal partition counts that are partitioned by the same field can say copartitioned = \"NAME\"; otherwise run \
-         it over topics with one partition each (repartitioning is not supported yet)"
-    )]
-    Spans {
-        /// Whether it is a rule or a measure.
-        what: &'static str,
-        /// Its name.
-        rule: String,
-        /// The topics.
-        topics: String,
-    },
-    /// A rule's key is not the one by which the topic is partitioned.
-    #[error(
-        "{what} `{rule}` ({for_each}) reads the topic `{topic}`, whose {partitions} partitions are {by}: events of one \
-         key of it lie in several partitions; run it over a topic with one partition, or over one that is \
-         partitioned by {wanted} (repartitioning is not supported yet)"
-    )]
-    Key {
-        /// Whether it is a rule or a measure.
-        what: &'static str,
-        /// Its name.
-        rule: String,
-        /// `for each …`.
-        for_each: String,
-        /// The topic.
-        topic: String,
-        /// How many partitions it has.
-        partitions: usize,
-        /// By which field it is partitioned, in words.
-        by: String,
-        /// The field or fields that would be right.
-        wanted: String,
-    },
 }
 
 impl Topology {
@@ -93,11 +66,34 @@ impl Topology {
     ) -> Result<Topology, Vec<TopologyError>> {
         debug_assert_eq!(sources.len(), partitions.len(), "one count a topic");
         let mut errors = Vec::new();
-        let topology = Topology { cohorts: cohorts(sources, partitions, &mut errors) };
-        for judged in judged(program) {
-            errors.extend(topology.check(&judged, sources, program));
+        let cohorts = cohorts(sources, partitions, &mut errors);
+        if !errors.is_empty() {
+            return Err(errors);
         }
-        if errors.is_empty() { Ok(topology) } else { Err(errors) }
+        let mut topology = Topology { cohorts, apart: Apart::default() };
+        topology.apart = topology.apart(sources, program);
+        Ok(topology)
+    }
+
+    /// What has to be judged elsewhere. Rules of one key go together: they share what is remembered of it. So do all that
+    /// use alerts of rules with other keys.
+    fn apart(&self, sources: &[TopicSource], program: &Program) -> Apart {
+        let mut apart = Apart::default();
+        for judged in judged(program) {
+            let pinned = types_of(&judged, program).iter().any(|(_, dispatch)| dispatch.pinned);
+            if self.is_right(&judged, sources, program) {
+                continue;
+            }
+            if pinned {
+                apart.pinned = true;
+            } else {
+                apart.keys.insert(judged.key);
+            }
+        }
+        let compared = judged(program).filter(|judged| judged.compares_keys).map(|judged| judged.key);
+        let keyless = judged(program).map(|judged| judged.key).filter(|key| program.keys[key.index()].parts.is_empty());
+        apart.together = compared.chain(keyless).filter(|key| apart.keys.contains(key)).collect();
+        apart
     }
 
     /// The cohort of a source.
@@ -105,23 +101,18 @@ impl Topology {
         self.cohorts.iter().position(|cohort| cohort.sources.contains(&source))
     }
 
-    fn check(&self, rule: &Judged<'_>, sources: &[TopicSource], program: &Program) -> Option<TopologyError> {
+    /// Whether the shards of the sources judge it right.
+    fn is_right(&self, rule: &Judged, sources: &[TopicSource], program: &Program) -> bool {
         let types = sources_of(rule, program);
         let carries = |source: &TopicSource| types.iter().any(|id| may_carry(source, *id, program));
         let reads: Vec<usize> = (0..sources.len()).filter(|source| carries(&sources[*source])).collect();
-        let mut cohorts: Vec<usize> = reads.iter().filter_map(|source| self.cohort_of(*source)).collect();
-        cohorts.dedup();
-        cohorts.sort_unstable();
-        cohorts.dedup();
-        let [cohort] = cohorts[..] else {
-            return (!cohorts.is_empty()).then(|| spans(rule, &reads, sources));
-        };
-        let partitions = self.cohorts[cohort].partitions;
+        let cohorts: BTreeSet<usize> = reads.iter().filter_map(|source| self.cohort_of(*source)).collect();
+        let mut cohorts = cohorts.into_iter();
+        let (Some(cohort), None) = (cohorts.next(), cohorts.next()) else { return reads.is_empty() };
         // What compares keys is right nowhere but on one partition.
         let parts = if rule.compares_keys { 0 } else { program.keys[rule.key.index()].parts.len() };
         let fits = |part| reads.iter().all(|source| is_partitioned_by(&sources[*source], rule, part, program));
-        let right = partitions <= 1 || (0..parts).any(fits);
-        (!right).then(|| wrong_key(rule, &sources[reads[0]], partitions, program))
+        self.cohorts[cohort].partitions <= 1 || (0..parts).any(fits)
     }
 }
 
@@ -152,36 +143,34 @@ fn cohorts(sources: &[TopicSource], partitions: &[usize], errors: &mut Vec<Topol
 }
 
 /// A rule or a measure.
-struct Judged<'a> {
-    what: &'static str,
-    name: &'a str,
+struct Judged {
     key: KeyId,
     compares_keys: bool,
     /// Whether it listens.
     listens: Box<dyn Fn(&Dispatch) -> bool>,
 }
 
-impl Judged<'_> {
-    fn rule(rule: &Rule) -> Judged<'_> {
+impl Judged {
+    fn rule(rule: &Rule) -> Judged {
         let id = rule.id;
         let listens = Box::new(move |dispatch: &Dispatch| dispatch.rules.contains(&id));
-        Judged { what: "rule", name: &rule.name, key: rule.key, compares_keys: false, listens }
+        Judged { key: rule.key, compares_keys: false, listens }
     }
 }
 
-fn judged(program: &Program) -> impl Iterator<Item = Judged<'_>> {
+fn judged(program: &Program) -> impl Iterator<Item = Judged> {
     let rules = program.rules.iter().map(Judged::rule);
     let measures = program.measures.iter().map(|measure| {
         let id = measure.id;
         let listens = Box::new(move |dispatch: &Dispatch| dispatch.measures.contains(&id));
         let compares_keys = measure.top.is_some();
-        Judged { what: "measure", name: &measure.name, key: measure.key, compares_keys, listens }
+        Judged { key: measure.key, compares_keys, listens }
     });
     rules.chain(measures)
 }
 
 /// The types that a rule judges, and those that its windows are over, each with the place of its key.
-fn types_of<'a>(rule: &Judged<'_>, program: &'a Program) -> Vec<(TypeId, &'a Dispatch)> {
+fn types_of<'a>(rule: &Judged, program: &'a Program) -> Vec<(TypeId, &'a Dispatch)> {
     let all = || program.types.iter().flat_map(|plan| &plan.dispatch);
     let judged = all().filter(|dispatch| (rule.listens)(dispatch));
     let read: BTreeSet<WindowId> = judged.flat_map(|dispatch| &dispatch.reads).copied().collect();
@@ -194,7 +183,7 @@ fn types_of<'a>(rule: &Judged<'_>, program: &'a Program) -> Vec<(TypeId, &'a Dis
 }
 
 /// The types of the sources' events that decide a rule: its own, and those of the rules whose alerts it uses.
-fn sources_of(rule: &Judged<'_>, program: &Program) -> BTreeSet<TypeId> {
+fn sources_of(rule: &Judged, program: &Program) -> BTreeSet<TypeId> {
     let mut types = BTreeSet::new();
     let mut waiting: Vec<TypeId> = types_of(rule, program).into_iter().map(|(id, _)| id).collect();
     while let Some(id) = waiting.pop() {
@@ -208,7 +197,7 @@ fn sources_of(rule: &Judged<'_>, program: &Program) -> BTreeSet<TypeId> {
 }
 
 /// Whether this part of the rule's key is, in every type that it reads there, the field that partitions the topic.
-fn is_partitioned_by(source: &TopicSource, rule: &Judged<'_>, part: usize, program: &Program) -> bool {
+fn is_partitioned_by(source: &TopicSource, rule: &Judged, part: usize, program: &Program) -> bool {
     let Some(key) = &source.key else { return false };
     // What becomes of alerts lies where their rule is judged, so its key has to be the topic's too.
     let carried = |id: TypeId| program.types[id.index()].derived || may_carry(source, id, program);
@@ -222,7 +211,7 @@ fn is_partitioned_by(source: &TopicSource, rule: &Judged<'_>, part: usize, progr
 
 /// Whether events of a type may come from a source: those that it is said to hold, or else any, except the changes of a
 /// table, which come from the table's own topic.
-fn may_carry(source: &TopicSource, id: TypeId, program: &Program) -> bool {
+pub(super) fn may_carry(source: &TopicSource, id: TypeId, program: &Program) -> bool {
     let of_table = program.changes.iter().find(|(change, _)| *change == id);
     let of_table = of_table.map(|(_, table)| &program.tables[table.index()].source);
     match (&source.fields.event, of_table) {
@@ -232,42 +221,18 @@ fn may_carry(source: &TopicSource, id: TypeId, program: &Program) -> bool {
     }
 }
 
-fn spans(rule: &Judged<'_>, reads: &[usize], sources: &[TopicSource]) -> TopologyError {
-    let names: Vec<String> = reads.iter().map(|source| format!("`{}`", sources[*source].topic)).collect();
-    TopologyError::Spans { what: rule.what, rule: rule.name.to_owned(), topics: names.join(", ") }
-}
-
-fn wrong_key(rule: &Judged<'_>, source: &TopicSource, partitions: usize, program: &Program) -> TopologyError {
-    let parts = &program.keys[rule.key.index()].parts;
-    TopologyError::Key {
-        what: rule.what,
-        rule: rule.name.to_owned(),
-        for_each: if parts.is_empty() {
-            "without for each".to_owned()
-        } else {
-            format!("for each {}", parts.join(", "))
-        },
-        topic: source.topic.clone(),
-        partitions,
-        by: match &source.key {
-            Some(key) => format!("by `{key}`"),
-            None => "by a field that the source does not name (key = \"…\")".to_owned(),
-        },
-        wanted: if parts.is_empty() || rule.compares_keys {
-            "nothing".to_owned()
-        } else {
-            format!("`{}`", parts.join("` or `"))
-        },
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
     use std::time::Duration;
 
     use super::*;
-    use crate::config::{EventFields, Late, Start, TimeSettings};
+    use crate::config::{EventFields, Late, Limits, Start, TimeSettings};
+    use crate::daemon::repartition::Repartition;
     use crate::ruleset::RuleSet;
+
+    const LIMITS: Limits =
+        Limits { event_bytes_max: 1_000, event_depth_max: 8, remembered_ids_max: 1, open: crate::engine::Limits::NONE };
 
     fn topic(name: &str, key: &str, copartitioned: Option<&str>) -> TopicSource {
         TopicSource {
@@ -293,46 +258,78 @@ mod tests {
         set.checked.program
     }
 
+    /// Over one topic of four partitions: what is judged apart.
+    fn apart(key: &str, program: &Program) -> Apart {
+        Topology::new(&[topic("a", key, None)], &[4], program).expect("one topic").apart
+    }
+
+    fn behind(apart: &Apart, program: &Program) -> Arc<Program> {
+        let sources = [topic("a", "card_id", None)];
+        Repartition::new(("t".to_owned(), 4), (apart, program), (&sources, &[4]), LIMITS).program
+    }
+
     #[test]
     fn any_rule_is_right_over_one_partition_each() {
         let sources = [topic("a", "x", None), topic("b", "y", None)];
         let topology = Topology::new(&sources, &[1, 1], &program("")).expect("one shard holds all");
         assert_eq!(topology.cohorts, [Cohort { sources: vec![0, 1], partitions: 1 }]);
+        assert!(topology.apart.is_empty());
     }
 
     #[test]
     fn the_key_has_to_be_the_one_that_partitions() {
-        let wrong = |key: &str, for_each: &str| Topology::new(&[topic("a", key, None)], &[4], &program(for_each)).err();
-        assert_eq!(wrong("card_id", "for each card_id"), None);
-        assert!(wrong("user_id", "for each card_id").is_some());
-        assert!(wrong("card_id", "").is_some_and(|errors| errors[0].to_string().contains("without for each")));
+        let apart = |key: &str, for_each: &str| apart(key, &program(for_each));
+        assert!(apart("card_id", "for each card_id").is_empty());
+        assert_eq!(apart("user_id", "for each card_id").keys.len(), 1);
+        assert!(apart("user_id", "for each card_id").together.is_empty());
+        assert_eq!(apart("card_id", "").together.len(), 1, "without a key all is in one place");
         // The key is called otherwise in one type, so no single field of the topic partitions both.
-        assert!(wrong("user_id", "for each user_id (transfer.sender_id)").is_some());
+        assert!(!apart("user_id", "for each user_id (transfer.sender_id)").is_empty());
         // All events of a pair lie where all events of its card lie.
-        assert_eq!(wrong("card_id", "for each user_id (transfer.sender_id), card_id"), None);
+        assert!(apart("card_id", "for each user_id (transfer.sender_id), card_id").is_empty());
     }
 
     #[test]
     fn what_a_rule_asks_of_the_past_and_of_other_rules_lies_in_its_shard_too() {
-        let wrong = |key: &str, rules: &str| Topology::new(&[topic("a", key, None)], &[4], &checked(rules)).err();
         let window =
             |key| format!("rule r\n  for each {key}\n  on login where count(transfer) over 1 h > 2\n  alert low\n");
-        assert_eq!(wrong("card_id", &window("card_id")), None);
+        assert!(apart("card_id", &checked(&window("card_id"))).is_empty());
         // The key of the windowed type is called otherwise than the topic's.
-        assert!(wrong("user_id", &window("user_id (transfer.sender_id)")).is_some());
+        assert!(!apart("user_id", &checked(&window("user_id (transfer.sender_id)"))).is_empty());
         let over = "rule by_card\n  for each card_id\n  on login\n  alert low\nrule r\n  for each user_id\n  on by_card\n  alert low\n";
-        assert!(wrong("card_id", over).is_some(), "alerts of one user come from several shards");
-        assert_eq!(wrong("card_id", &over.replace("for each user_id", "for each card_id")), None);
+        let program = checked(over);
+        let found = apart("card_id", &program);
+        assert!(found.pinned && found.keys.is_empty(), "alerts of one user come from several shards: {found:?}");
+        let part = behind(&found, &program);
+        assert!(part.elsewhere.rules.is_empty(), "both are judged there");
+        assert!(apart("card_id", &checked(&over.replace("for each user_id", "for each card_id"))).is_empty());
+    }
+
+    #[test]
+    fn rules_of_one_key_go_together_and_others_stay() {
+        let rules = "rule wrong\n  for each user_id\n  on login\n  then transfer where card_id is not missing\n  within 1 m\n  alert low\n";
+        let rules = rules.replace("for each user_id", "for each user_id (transfer.sender_id)");
+        let right = "rule right\n  for each card_id\n  on login\n  alert low\n";
+        let program = checked(&format!("{rules}{right}"));
+        let found = apart("card_id", &program);
+        let here = found.here(&Arc::new(program.clone()));
+        let names = |ids: &BTreeSet<crate::program::RuleId>| -> Vec<String> {
+            ids.iter().map(|id| program.rules[id.index()].name.to_string()).collect()
+        };
+        assert_eq!(names(&here.elsewhere.rules), ["wrong"]);
+        let there = behind(&found, &program);
+        assert_eq!(names(&there.elsewhere.rules), ["right"]);
     }
 
     #[test]
     fn a_rule_over_topics_needs_them_partitioned_alike() {
         let program = program("for each card_id");
-        let apart = [topic("a", "card_id", None), topic("b", "card_id", None)];
-        let errors = Topology::new(&apart, &[4, 4], &program).expect_err("nobody says that they are alike");
-        assert!(matches!(errors[..], [TopologyError::Spans { .. }]), "{errors:?}");
+        let differing = [topic("a", "card_id", None), topic("b", "card_id", None)];
+        let topology = Topology::new(&differing, &[4, 4], &program).expect("nobody says that they are alike");
+        assert_eq!(topology.apart.keys.len(), 1);
         let alike = [topic("a", "card_id", Some("cards")), topic("b", "card_id", Some("cards"))];
-        assert_eq!(Topology::new(&alike, &[4, 4], &program).expect("they are alike").cohorts.len(), 1);
+        let topology = Topology::new(&alike, &[4, 4], &program).expect("they are alike");
+        assert!(topology.cohorts.len() == 1 && topology.apart.is_empty());
         let errors = Topology::new(&alike, &[4, 6], &program).expect_err("they are not");
         assert!(matches!(errors[..], [TopologyError::Unequal { .. }]), "{errors:?}");
     }
@@ -346,21 +343,25 @@ mod tests {
         let program = program("for each user_id (transfer.sender_id)");
         let mut others = topic("others", "x", None);
         others.fields.event = Some("unknown".to_owned());
-        assert!(Topology::new(&[logins, transfers, others], &[4, 4, 2], &program).is_ok());
+        let topology = Topology::new(&[logins, transfers, others], &[4, 4, 2], &program).expect("they fit");
+        assert!(topology.apart.is_empty());
     }
 
     #[test]
     fn the_changes_of_a_table_come_from_its_own_topic() {
         let rules = "event login user_id text\ntable users from topic \"users\" key user_id with user_id text, n number\n\
-                     rule changes\n  for each user_id\n  on users\n  alert low\n\
-                     rule both\n  for each user_id\n  on users\n  then login\n  within 1 m\n  alert low\n";
-        let set = RuleSet::from_texts([("test.rules".to_owned(), rules.to_owned())]);
-        let program = set.program().expect("it is right");
-        let errors =
-            Topology::new(&[topic("events", "user_id", None), topic("users", "user_id", None)], &[3, 2], &program);
-        let errors = errors.expect_err("`both` reads both topics");
-        assert!(matches!(&errors[..], [TopologyError::Spans { rule, .. }] if rule == "both"), "{errors:?}");
+                     rule changes\n  for each user_id\n  on users\n  alert low\n";
+        let both = "rule both\n  for each user_id\n  on users\n  then login\n  within 1 m\n  alert low\n";
+        let checked = |rules: &str| {
+            let set = RuleSet::from_texts([("test.rules".to_owned(), rules.to_owned())]);
+            set.program().expect("it is right")
+        };
+        let differing = [topic("events", "user_id", None), topic("users", "user_id", None)];
+        let apart = |rules: &str| Topology::new(&differing, &[3, 2], &checked(rules)).expect("they fit").apart;
+        assert!(apart(rules).is_empty());
+        assert!(!apart(&format!("{rules}{both}")).is_empty(), "`both` reads both topics");
         let alike = [topic("events", "user_id", Some("u")), topic("users", "user_id", Some("u"))];
-        assert!(Topology::new(&alike, &[3, 3], &program).is_ok());
+        let topology = Topology::new(&alike, &[3, 3], &checked(&format!("{rules}{both}"))).expect("they fit");
+        assert!(topology.apart.is_empty());
     }
 }

@@ -79,7 +79,7 @@ impl Pacer {
 
     fn send(&self, event: &Planned, json: &str) -> anyhow::Result<()> {
         let (key, payload) = (Some(event.user.as_bytes()), Some(json.as_bytes()));
-        self.outbox.send(OutRecord { topic: self.topic, key, payload, headers: &[] }, &self.stop)?;
+        self.outbox.send(OutRecord { topic: self.topic, partition: None, key, payload, headers: &[] }, &self.stop)?;
         self.sent.events.fetch_add(1, Ordering::Relaxed);
         self.sent.planted.fetch_add(u64::from(event.planted), Ordering::Relaxed);
         Ok(())

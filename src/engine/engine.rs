@@ -109,6 +109,8 @@ struct Live {
 struct Shard {
     index: u64,
     count: u64,
+    /// Whether by a hash that is the same in every process.
+    lasting: bool,
 }
 
 #[derive(Debug)]
@@ -139,7 +141,7 @@ const SWEEP_MS: i64 = 1_000;
 impl Engine {
     /// An engine at the beginning of its input.
     pub fn new(program: Arc<Program>) -> Engine {
-        Engine::shard(program, DefaultHashBuilder::default(), Shard { index: 0, count: 1 })
+        Engine::shard(program, DefaultHashBuilder::default(), Shard { index: 0, count: 1, lasting: false })
     }
 
     /// Engines that share the keys among them: each is given every event and judges what is its own. Together they
@@ -147,7 +149,7 @@ impl Engine {
     pub fn sharded(program: &Arc<Program>, count: usize) -> Vec<Engine> {
         let hasher = DefaultHashBuilder::default();
         let count = count.max(1) as u64;
-        let shard = |index| Engine::shard(Arc::clone(program), hasher.clone(), Shard { index, count });
+        let shard = |index| Engine::shard(Arc::clone(program), hasher.clone(), Shard { index, count, lasting: false });
         (0..count).map(shard).collect()
     }
 
@@ -194,6 +196,12 @@ impl Engine {
     pub fn set_limits(&mut self, limits: Limits) {
         self.state.live.room = Room { limits, full: None };
         self.state.counted_ms = if limits.has_budget() { i64::MIN } else { i64::MAX };
+    }
+
+    /// From now on only the keys that lie in one of so many partitions are judged, as [`Key::partition`] says; what is
+    /// pinned, in the first. In which one a key lies is the same in every process.
+    pub fn judge_partition(&mut self, index: usize, count: usize) {
+        self.state.live.shard = Shard { index: index as u64, count: count as u64, lasting: true };
     }
 
     /// Names the sources, by their number: an event without an id is told from others by its place in them.
@@ -348,7 +356,12 @@ impl State {
     fn dispatch(&mut self, program: &Program, dispatch: &Dispatch, event: &Event, alerts: &mut Vec<Alert>) {
         let State { memory, lookups, key, memo, live, measures, rules, measuring, .. } = self;
         let hash = live.hash(key.as_bytes());
-        if !live.shard.owns(hash, dispatch.pinned) {
+        let is_own = if live.shard.lasting {
+            live.shard.holds(program, dispatch, key.as_bytes())
+        } else {
+            live.shard.owns(hash, dispatch.pinned)
+        };
+        if !is_own {
             return;
         }
         let key = KeyAt { hash, bytes: key.as_bytes() };
@@ -555,6 +568,14 @@ impl RuleState {
 impl Shard {
     fn is_first(self) -> bool {
         self.index == 0
+    }
+
+    /// By the partition of the key.
+    fn holds(self, program: &Program, dispatch: &Dispatch, key: &[u8]) -> bool {
+        let parts = &program.keys[dispatch.key.index()].parts;
+        let count = usize::try_from(self.count).unwrap_or(usize::MAX);
+        let partition = if dispatch.pinned { 0 } else { Key::partition(parts, key, count) };
+        partition as u64 == self.index
     }
 
     /// By bits of the hash that the key table does not use first.

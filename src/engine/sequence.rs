@@ -105,14 +105,14 @@ impl Sequencer {
         self.watermarks.set_idle(input, idle);
     }
 
+    /// An input has come to this time, and is not idle.
+    pub fn observe(&mut self, input: usize, time_ms: i64) {
+        self.watermarks.observe(input, time_ms);
+    }
+
     /// Moves an idle input's time on by what has elapsed on a monotonic clock (ms).
     pub fn elapse(&mut self, input: usize, elapsed_ms: i64) {
         self.watermarks.elapse(input, elapsed_ms);
-    }
-
-    /// As [`Watermarks::move_on`](crate::engine::watermark::Watermarks::move_on).
-    pub fn move_on(&mut self, input: usize, high_ms: i64) {
-        self.watermarks.move_on(input, high_ms);
     }
 
     /// As [`Watermarks::raise`](crate::engine::watermark::Watermarks::raise).

@@ -28,6 +28,11 @@ impl Stream {
         self.engine.name_sources(names);
     }
 
+    /// As [`Engine::judge_partition`].
+    pub fn judge_partition(&mut self, index: usize, count: usize) {
+        self.engine.judge_partition(index, count);
+    }
+
     /// As [`Engine::set_limits`].
     pub fn set_limits(&mut self, limits: Limits) {
         self.engine.set_limits(limits);
@@ -73,10 +78,16 @@ impl Stream {
         self.release(alerts);
     }
 
-    /// Moves an input's time on to `high_ms`, whether it is idle or not.
-    pub fn move_on(&mut self, input: usize, high_ms: i64, alerts: &mut Vec<Alert>) {
-        self.sequencer.move_on(input, high_ms);
+    /// An input has come to this time without an event that is told here.
+    pub fn observe(&mut self, input: usize, time_ms: i64, alerts: &mut Vec<Alert>) {
+        self.sequencer.observe(input, time_ms);
         self.release(alerts);
+    }
+
+    /// As [`Stream::observe`], of an input that is idle.
+    pub fn observe_idle(&mut self, input: usize, time_ms: i64, alerts: &mut Vec<Alert>) {
+        self.sequencer.observe(input, time_ms);
+        self.set_idle(input, true, alerts);
     }
 
     /// Brings the watermark to where it was before the state was built again.

@@ -64,13 +64,6 @@ impl Watermarks {
         }
     }
 
-    /// Moves an input's time on to `high_ms`, as if an event of that time had come.
-    pub fn move_on(&mut self, input: usize, high_ms: i64) {
-        let input = &mut self.inputs[input];
-        input.high_ms = input.high_ms.max(Some(high_ms));
-        self.refresh();
-    }
-
     /// Brings the watermark to where it was before, which is not always where its inputs would have it: one that was
     /// idle then may not be so now.
     pub fn raise(&mut self, watermark_ms: i64) {

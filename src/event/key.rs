@@ -76,6 +76,18 @@ impl Key {
         hasher.finish()
     }
 
+    /// In which of so many partitions all events of a key lie: the same in every process and version. `of` tells keys of
+    /// other parts apart.
+    pub fn partition(of: &[String], bytes: &[u8], partitions: usize) -> usize {
+        let mut hash = crc32fast::Hasher::new();
+        for part in of {
+            hash.update(part.as_bytes());
+            hash.update(&[0]);
+        }
+        hash.update(bytes);
+        hash.finalize() as usize % partitions.max(1)
+    }
+
     /// The parts that were encoded, in order.
     pub fn parts(&self) -> Vec<Value> {
         let mut parts = Vec::new();

@@ -42,9 +42,9 @@ pub use graph::{Graph, State};
 pub use index::{Bounds, Equality, Found, Index, Judged, Thresholds};
 pub use measure::{FoldInput, Measure, MeasureFold, MeasureGuard, MeasureId, MeasureWindow, Top};
 pub use program::{
-    Absence, AlertSpec, Capture, CaptureId, CellId, Derived, DerivedValue, Dispatch, Held, KeyId, KeyPlan, Link,
-    Program, Rule, RuleId, Session, SessionFold, Severity, Shown, Step, StepGuard, StepId, Strategy, TypePlan, Unless,
-    Within,
+    Absence, AlertSpec, Capture, CaptureId, CellId, Derived, DerivedValue, Dispatch, Elsewhere, Held, KeyId, KeyPlan,
+    Link, Program, Rule, RuleId, Session, SessionFold, Severity, Shown, Step, StepGuard, StepId, Strategy, TypePlan,
+    Unless, Within,
 };
 pub use table::{Change, Column, Contents, Rows, Table, TableId, TableSource};
 pub use two_step::{Member, Second, TwoStep, TwoStepId};

@@ -1,5 +1,6 @@
 //! The program: rules as state machines, and what is read of each event type.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -37,6 +38,17 @@ pub struct Program {
     pub two_steps: Vec<TwoStep>,
     /// How many conditions are shared; [`PredicateId`](crate::program::PredicateId) numbers them.
     pub predicates: usize,
+    /// What is judged elsewhere, by another copy of the program.
+    pub elsewhere: Elsewhere,
+}
+
+/// Rules and measures that a part of a program leaves to another one: see [`Program::part`].
+#[derive(Clone, Debug, Default)]
+pub struct Elsewhere {
+    /// The rules.
+    pub rules: BTreeSet<RuleId>,
+    /// The measures.
+    pub measures: BTreeSet<MeasureId>,
 }
 
 impl Program {
@@ -57,6 +69,26 @@ impl Program {
             self.rules[at].waits = waits::of(self, &self.rules[at]);
         }
         cells::assign(self);
+    }
+
+    /// The same program, with the same numbers, that judges only what listens to these dispatches. Rules and measures of
+    /// the others are elsewhere.
+    #[must_use]
+    pub fn part(&self, is_here: impl Fn(&Dispatch) -> bool) -> Program {
+        let mut part = self.clone();
+        let (mut rules, mut measures) = (BTreeSet::new(), BTreeSet::new());
+        for plan in &mut part.types {
+            plan.dispatch.retain(|dispatch| {
+                let here = is_here(dispatch);
+                if !here {
+                    rules.extend(&dispatch.rules);
+                    measures.extend(&dispatch.measures);
+                }
+                here
+            });
+        }
+        part.elsewhere = Elsewhere { rules, measures };
+        part
     }
 
     /// The measure of this name.

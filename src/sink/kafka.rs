@@ -86,6 +86,8 @@ pub enum OutboxError {
 pub struct OutRecord<'a> {
     /// The topic.
     pub topic: &'a str,
+    /// The partition, where it is not the key that decides it.
+    pub partition: Option<i32>,
     /// Decides the partition; any where there is none.
     pub key: Option<&'a [u8]>,
     /// The bytes; a tombstone where there is none.
@@ -128,6 +130,9 @@ impl Outbox {
     pub fn send(&self, record: OutRecord<'_>, stop: &AtomicBool) -> Result<(), OutboxError> {
         self.begin()?;
         let mut out = BaseRecord::<[u8], [u8]>::to(record.topic);
+        if let Some(partition) = record.partition {
+            out = out.partition(partition);
+        }
         if let Some(key) = record.key {
             out = out.key(key);
         }

@@ -8,7 +8,6 @@
 //! - what can never be delivered goes to a [`DeadLetter`];
 //! - `filter` which alerts a sink takes, `seen` which it had before, `ledger` how far the inbox may be acknowledged;
 //! - `gate`, `retry` whether and when the receiver is tried again, `stop` when to end, `counters` what happened;
-//! - `dial`, `trust` a connection to a server, and who vouches for it;
 //! - `kafka` writes alerts and dead letters, and is the inbox over the alerts topic.
 //!
 //! A sink acknowledges nothing that is not delivered or dead-lettered, so a crash repeats alerts and loses none.
@@ -17,7 +16,6 @@
 mod alert_sink;
 mod carrier;
 mod counters;
-mod dial;
 mod driver;
 mod email;
 mod file;
@@ -31,7 +29,6 @@ mod seen;
 mod setting_error;
 mod stop;
 mod topic;
-mod trust;
 mod webhook;
 
 #[cfg(test)]

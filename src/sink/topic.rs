@@ -127,7 +127,13 @@ impl Record {
     }
 
     fn out<'a>(&'a self, topic: &'a str, headers: &'a [(&'a str, &'a str)]) -> OutRecord<'a> {
-        OutRecord { topic, key: self.key.as_ref().map(String::as_bytes), payload: Some(self.body.as_bytes()), headers }
+        OutRecord {
+            topic,
+            partition: None,
+            key: self.key.as_ref().map(String::as_bytes),
+            payload: Some(self.body.as_bytes()),
+            headers,
+        }
     }
 }
 

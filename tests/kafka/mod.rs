@@ -12,6 +12,7 @@ mod poison;
 mod range;
 mod recovery;
 mod reload;
+mod repartition;
 mod secrets;
 mod security;
 mod sinks;

@@ -13,7 +13,7 @@ use tripline::config;
 use super::daemon::{Daemon, command, folder};
 
 /// What each secret is, and its value. All of them stand in files of these names.
-const SECRETS: [(&str, &str); 13] = [
+const SECRETS: [(&str, &str); 16] = [
     ("kafka-password", "kafka-OpenSesame-1"),
     ("other-kafka-password", "kafka-OpenSesame-2"),
     ("key-password", "key-OpenSesame-3"),
@@ -27,6 +27,9 @@ const SECRETS: [(&str, &str); 13] = [
     ("team", "team-OpenSesame-11"),
     ("url", "http://127.0.0.1:1/hooks/OpenSesame-12?token=OpenSesame-13"),
     ("number", "420815471113"),
+    ("state-access-key", "AKID-OpenSesame-20"),
+    ("state-secret-key", "key/OpenSesame+21"),
+    ("state-token", "token-OpenSesame-22"),
 ];
 
 /// What of the secrets must be nowhere: all but what the address of a server says of itself.
@@ -60,6 +63,17 @@ topic = "secrets-events"
 key = "user_id"
 [alerts]
 topic = "secrets-alerts"
+"#;
+
+/// A bucket for snapshots, over topics.
+const STATE: &str = r#"
+[state]
+url = "s3://states"
+endpoint = "http://127.0.0.1:1"
+access_key = "${file:state-access-key}"
+secret_key = "${file:state-secret-key}"
+session_token = "${file:state-token}"
+timeout = "1s"
 "#;
 
 const SINKS: &str = r#"
@@ -131,7 +145,7 @@ fn assert_silent(output: &str) {
 
 #[test]
 fn row_36_no_report_log_health_or_metric_holds_a_secret() {
-    let folder = secrets(&format!("{TOPICS}{SINKS}"));
+    let folder = secrets(&format!("{TOPICS}{SINKS}{STATE}"));
     for arguments in [
         &["run", "--check"][..],
         &["topics"],
@@ -202,7 +216,8 @@ fn row_36_no_error_in_a_configuration_repeats_a_secret() {
     let all = format!("{TOPICS}\"ssl.key.pem\" = \"${{file:key-pem}}\"\n{SINKS}").replace(
         "[[source]]\ntopic = \"secrets-events\"\nkey = \"user_id\"\n[alerts]\ntopic = \"secrets-alerts\"\n",
         "",
-    ) + "[[source]]\ntopic = \"secrets-events\"\n[alerts]\ntopic = \"secrets-alerts\"\n";
+    ) + "[[source]]\ntopic = \"secrets-events\"\n[alerts]\ntopic = \"secrets-alerts\"\n"
+        + STATE;
     let edits = [
         // A key that is none: the client cannot be made.
         ("", ""),
@@ -223,6 +238,9 @@ fn row_36_no_error_in_a_configuration_repeats_a_secret() {
         ("url = \"${file:url}\"", "url = \"ftp://OpenSesame\""),
         ("\"smtp://127.0.0.1:1\"", "\"smtp://me:OpenSesame@127.0.0.1\""),
         ("\"smtp://127.0.0.1:1\"", "\"${file:mail-password}\""),
+        ("\"${file:state-token}\"", "\"${file:key-pem}\""),
+        ("\"${file:state-access-key}\"", "\"AKID-OpenSesame\""),
+        ("\"http://127.0.0.1:1\"\naccess", "\"http://me:OpenSesame@127.0.0.1:1\"\naccess"),
         // Properties that are misspelt or do not take it.
         ("\"sasl.password\" = \"${env", "\"sasl.pasword\" = \"${env"),
         ("\"debug\" =", "\"sasl.oauthbearer.client.secret\" = \"${file:oauth-secret}\"\n\"debug\" ="),
@@ -244,7 +262,7 @@ fn row_36_no_error_in_a_configuration_repeats_a_secret() {
 #[test]
 fn row_36_settings_can_be_shown() {
     let more = "\"sasl.oauthbearer.client.secret\" = \"${file:oauth-secret}\"\n\"ssl.key.pem\" = \"${file:key-pem}\"\n[[source]]";
-    let text = format!("{TOPICS}{SINKS}").replace("${env:KAFKA_PASSWORD}", "${file:kafka-password}");
+    let text = format!("{TOPICS}{SINKS}{STATE}").replace("${env:KAFKA_PASSWORD}", "${file:kafka-password}");
     let text = text.replace("[[source]]", more);
     let folder = secrets(&text);
     let settings = config::load(&folder.path().join("tripline.toml")).expect("it is right");

@@ -30,7 +30,7 @@ fn outbox(settings: &KafkaSettings, id: &str) -> Outbox {
 
 fn send(outbox: &Outbox, topic: &str, records: &[&str]) -> Result<(), OutboxError> {
     records.iter().try_for_each(|record| {
-        let record = OutRecord { topic, key: None, payload: Some(record.as_bytes()), headers: &[] };
+        let record = OutRecord { topic, partition: None, key: None, payload: Some(record.as_bytes()), headers: &[] };
         outbox.send(record, &AtomicBool::new(false))
     })
 }

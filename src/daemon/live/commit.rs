@@ -85,6 +85,7 @@ impl Session<'_> {
 
     /// Stores what was sent and how far was read; as the `last` thing it takes no longer than that may take.
     pub(super) fn commit(&mut self, last: bool) -> Result<(), Ended> {
+        self.feeds.say_marks(&mut self.outputs)?;
         let changed = self.feeds.changed();
         if changed.is_empty() {
             // All is committed, and after a burst nothing may come for long.

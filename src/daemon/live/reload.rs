@@ -7,11 +7,12 @@ use std::time::Instant;
 use super::start::{find_tables, read_tables};
 use super::{Ended, Session};
 use crate::daemon::feed::Entry;
+use crate::daemon::repartition::{self, Repartition};
 use crate::daemon::rulebook::{Active, Swapped, Wish};
 use crate::daemon::shard::{Begin, Saved, Shard};
 use crate::daemon::tables::Tables;
 use crate::daemon::topology::Topology;
-use crate::engine::{Carried, Damaged, Limits};
+use crate::engine::{Carried, Damaged};
 use crate::intake::input_settings;
 use crate::program::Program;
 
@@ -35,9 +36,10 @@ impl Session<'_> {
         self.commit(false)?;
         self.feeds.measure();
         let began = self.plan.clock.now();
-        let limits = self.plan.settings.limits.open.share(topology.shards());
-        let swapped = self.swap(&wish, &tables, limits, began)?;
         self.topology = topology;
+        self.here = self.topology.apart.here(&wish.active.program);
+        self.repartition = self.repartition_of(&wish.active.program);
+        let swapped = self.swap(&wish, &tables, began)?;
         self.tables = tables;
         self.tables.give(self.feeds.entries());
         self.plan.rules.grant(wish, swapped);
@@ -47,18 +49,39 @@ impl Session<'_> {
     /// How the partitions make shards for these rules; what keeps them from running here otherwise.
     fn topology_of(&self, program: &Program) -> Result<Topology, String> {
         find_tables(self.plan, program, &*self.source).map_err(|error| format!("{error:#}"))?;
-        Topology::new(self.plan.sources, &self.counts, program).map_err(|errors| {
+        let mut topology = Topology::new(self.plan.sources, &self.counts, program).map_err(|errors| {
             let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
             lines.join("\n")
-        })
+        })?;
+        match &self.repartition {
+            Some(repartition) => topology.add_repartition(self.plan.sources.len(), repartition.partitions),
+            None if topology.apart.is_empty() => {}
+            None => {
+                return Err(format!(
+                    "rules {} have keys that lie in several partitions, and need the topic `{}`, which the daemon \
+                     reads from its next start on",
+                    topology.apart.names(program).join(", "),
+                    repartition::topic_of(self.plan.settings)
+                ));
+            }
+        }
+        Ok(topology)
     }
 
-    fn swap(&mut self, wish: &Wish, tables: &Tables, limits: Limits, began: Instant) -> Result<Swapped, Ended> {
+    /// What other rules have judged behind the same topic.
+    fn repartition_of(&self, program: &Program) -> Option<Arc<Repartition>> {
+        let Repartition { topic, partitions, .. } = &**self.repartition.as_ref()?;
+        let (judged, limits) = ((&self.topology.apart, program), self.plan.settings.limits);
+        let sources = (self.plan.sources, &self.counts[..]);
+        Some(Arc::new(Repartition::new((topic.clone(), *partitions), judged, sources, limits)))
+    }
+
+    fn swap(&mut self, wish: &Wish, tables: &Tables, began: Instant) -> Result<Swapped, Ended> {
         let Active { program, .. } = &wish.active;
         let mut swapped = Swapped::default();
         let mut shards = Vec::new();
         for entry in self.feeds.at_home() {
-            let restored = self.with_rules(entry, program, tables, limits);
+            let restored = self.with_rules(entry, tables);
             let (shard, Carried { kept, left_out }) = restored
                 .map_err(|error| Ended::Rebuild(format!("the state could not be carried to other rules: {error}")))?;
             swapped.kept += kept;
@@ -69,7 +92,7 @@ impl Session<'_> {
         }
         swapped.dropped.retain(|_, open| *open > 0);
         self.feeds
-            .change_rules(self.plan.settings, self.plan.sources, program, shards)
+            .change_rules(self.plan.settings, &self.sources, program, self.repartition.clone(), shards)
             .map_err(|error| Ended::Failed(anyhow::Error::new(error).context("no threads to judge with")))?;
         self.program = Arc::clone(program);
         swapped.pause = self.plan.clock.since(began);
@@ -77,24 +100,18 @@ impl Session<'_> {
     }
 
     /// A shard of other rules with the state of one that stands where its last commit does.
-    fn with_rules(
-        &self,
-        entry: &Entry,
-        program: &Arc<Program>,
-        tables: &Tables,
-        limits: Limits,
-    ) -> Result<(Shard, Carried), Damaged> {
+    fn with_rules(&self, entry: &Entry, tables: &Tables) -> Result<(Shard, Carried), Damaged> {
         let Entry { shard, feeds, .. } = entry;
         let mut state = Vec::new();
         shard.save(&mut state);
         let begin = feeds.iter().enumerate().map(|(input, feed)| {
-            let source = &self.plan.sources[feed.source];
+            let source = &self.sources[feed.source];
             let settings = input_settings(source.time, self.plan.settings.limits);
             Begin { from: shard.next(input), until: shard.next(input), mark: shard.mark(input), settings }
         });
         let begin: Vec<Begin> = begin.collect();
         let inputs: Vec<_> = (0..feeds.len()).map(|input| (shard.high_ms(input), shard.is_idle(input))).collect();
         let saved = Saved { inputs: &inputs, state: &state, tables: tables.rows() };
-        Shard::restored(Arc::clone(program), Arc::clone(&self.names), limits, &begin, saved)
+        Shard::restored(self.rules_of(entry.id), &begin, saved)
     }
 }

@@ -14,15 +14,14 @@ use std::time::{Duration, Instant};
 
 use super::Plan;
 use crate::checkpoint::{self, Snapshot, SnapshotError, Writer, Written};
-use crate::config::StateSettings;
 use crate::daemon::feed::{Entry, Feed};
-use crate::daemon::instance::state_folder;
 use crate::daemon::kept::Kept;
 use crate::daemon::offsets::Snapshots;
 use crate::daemon::outside::Clock;
-use crate::daemon::shard::{Begin, Saved, Shard};
-use crate::engine::{Carried, Limits, STATE_VERSION};
-use crate::program::{Program, Rows};
+use crate::daemon::place;
+use crate::daemon::shard::{Begin, Rules, Saved, Shard};
+use crate::engine::{Carried, STATE_VERSION};
+use crate::program::Rows;
 use crate::telemetry::{Metrics, SnapshotFailed, SnapshotRefused, SnapshotTaken, StateRestored};
 
 /// How long the last snapshots may take when the daemon stops.
@@ -37,6 +36,8 @@ pub(super) struct Keeper {
     writer: Writer,
     clock: Rc<dyn Clock>,
     every: Duration,
+    /// What numbers of this copy end in.
+    sign: u32,
     metrics: Metrics,
     /// How long detection stood still for the one that is written, and when it was given to be.
     pause: Duration,
@@ -48,18 +49,25 @@ pub(super) struct Keeper {
 impl Keeper {
     /// Over the configured place; nothing where there is none.
     pub(super) fn open(plan: &Plan<'_>) -> Option<Keeper> {
-        let StateSettings { folder, every } = &plan.settings.state;
-        let Some(folder) = folder.clone().or_else(state_folder) else {
-            tracing::warn!("no place for snapshots, so after a restart all is read back: write `url` under [state]");
-            return None;
+        let store = match place::store(plan.settings, plan.outside) {
+            Ok(Some(store)) => store,
+            Ok(None) => {
+                tracing::warn!(
+                    "no place for snapshots, so after a restart all is read back: write `url` under [state]"
+                );
+                return None;
+            }
+            Err(error) => {
+                tracing::error!(error, "the place for snapshots cannot be used: there are none");
+                return None;
+            }
         };
-        let folder = folder.join(&plan.settings.name).join("snapshots");
-        let store = plan.outside.store(folder);
         match plan.outside.writer(Arc::clone(&store)) {
             Ok(writer) => {
-                let (every, metrics, clock) = (*every, plan.metrics.clone(), Rc::clone(&plan.clock));
-                let given = clock.now();
-                Some(Keeper { store, writer, clock, every, metrics, pause: Duration::ZERO, given, trouble: None })
+                let (every, sign) = (plan.settings.state.every, plan.outside.sign());
+                let (metrics, clock) = (plan.metrics.clone(), Rc::clone(&plan.clock));
+                let (pause, given) = (Duration::ZERO, clock.now());
+                Some(Keeper { store, writer, clock, every, sign, metrics, pause, given, trouble: None })
             }
             Err(error) => {
                 tracing::error!(%error, "no thread to write snapshots with: there are none");
@@ -87,7 +95,7 @@ impl Keeper {
         entry.shard.save(&mut state);
         self.pause = self.clock.since(began);
         self.given = began;
-        let number = entry.kept.take(state.len(), self.clock.now(), self.clock.wall_ms());
+        let number = entry.kept.take(state.len(), self.clock.now(), self.clock.wall_ms(), self.sign);
         self.writer.put(&name_of(&entry.feeds), number, inputs_of(entry), STATE_VERSION, state);
     }
 
@@ -189,9 +197,7 @@ impl Keeper {
 
 /// A shard that comes to this copy.
 pub(super) struct Coming<'a> {
-    pub(super) program: &'a Arc<Program>,
-    pub(super) sources: &'a Arc<[String]>,
-    pub(super) limits: Limits,
+    pub(super) rules: &'a Rules,
     /// Its partitions.
     pub(super) feeds: &'a [Feed],
     /// Where each would begin without a snapshot.
@@ -221,7 +227,7 @@ impl Coming<'_> {
         let inputs: Vec<(Option<i64>, bool)> =
             snapshot.inputs.iter().map(|input| (input.high_ms, input.idle)).collect();
         let saved = Saved { inputs: &inputs, state: snapshot.state, tables: self.tables };
-        let shard = Shard::restored(Arc::clone(self.program), Arc::clone(self.sources), self.limits, &begin, saved);
+        let shard = Shard::restored(self.rules.clone(), &begin, saved);
         shard.map_err(|error| error.to_string())
     }
 

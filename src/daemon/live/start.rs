@@ -1,14 +1,17 @@
 //! What has to be there before anything is read: the topics, and the rows of tables from topics.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 
 use super::{BROKER_TIMEOUT, Ended, Plan, pause};
 use crate::daemon::outside::Consumer;
+use crate::daemon::repartition::{self, Repartition};
 use crate::daemon::rulebook::Active;
 use crate::daemon::tables::{self, Tables};
 use crate::daemon::topics;
+use crate::daemon::topology::Topology;
 use crate::program::Program;
 use crate::source::kafka::SourceError;
 
@@ -22,6 +25,30 @@ pub(super) fn read_tables(plan: &Plan<'_>, active: &Active) -> Result<Tables, En
         !plan.shutdown.is_asked()
     })?;
     if is_read { Ok(tables) } else { Err(Ended::Stopped) }
+}
+
+/// Sees to it that the repartition topic is there, where rules need it, and adds its shards to those of the sources.
+pub(super) fn prepare_repartition(
+    plan: &Plan<'_>,
+    topology: &mut Topology,
+    counts: &[usize],
+    program: &Program,
+    consumer: &dyn Consumer,
+) -> Result<Option<Arc<Repartition>>, Ended> {
+    if topology.apart.is_empty() {
+        return Ok(None);
+    }
+    let topic = repartition::topic_of(plan.settings);
+    topics::ensure_repartition(plan.settings, plan.kafka, counts, consumer).map_err(Ended::Failed)?;
+    let partitions = consumer.partition_counts(&[&topic], BROKER_TIMEOUT)?;
+    let Some(partitions) = partitions.into_iter().flatten().next() else {
+        return Err(Ended::Rebuild(format!("the topic `{topic}` was made and is not seen yet")));
+    };
+    topology.add_repartition(plan.sources.len(), partitions);
+    let keys = topology.apart.names(program).join("; ");
+    tracing::info!(topic, partitions, keys, "events of these rules are brought together by a topic");
+    let (judged, limits) = ((&topology.apart, program), plan.settings.limits);
+    Ok(Some(Arc::new(Repartition::new((topic, partitions), judged, (plan.sources, counts), limits))))
 }
 
 /// Waits until all topics are there, and makes those that are ours. Gives how many partitions each source has.

@@ -18,12 +18,16 @@ pub use compare::{Found, compare};
 pub use rights::{Resource, Right};
 
 use crate::config::{AlertsTo, DeadLettersTo, InternalTopics, KafkaSettings, Settings, SinkKind, Sources, TopicSource};
+use crate::daemon::repartition;
 use crate::daemon::tables;
+use crate::daemon::topology::Topology;
 use crate::program::{Program, TableSource};
 
 /// How long alerts have to stay where sinks read them: longer than a sink tries (a day), and than a weekend in which
 /// nobody mends what a sink waits for.
 const ALERTS_RETENTION_MS: i64 = 7 * 86_400_000;
+/// How long events have to stay behind which rules wait that could not run.
+const REPARTITION_RETENTION_MS: i64 = 3 * 86_400_000;
 
 /// What is needed, broker by broker; the daemon's own one first. None where everything is a file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -74,6 +78,8 @@ pub enum Role {
     Alerts,
     /// What is no event goes to it, and what a sink cannot deliver.
     DeadLetters,
+    /// It brings events together whose keys lie in several partitions.
+    Repartition,
     /// A sink writes to it.
     Sink(String),
 }
@@ -85,6 +91,7 @@ impl fmt::Display for Role {
             Role::Table(table) => write!(f, "table {table}"),
             Role::Alerts => f.write_str("alerts"),
             Role::DeadLetters => f.write_str("dead letters"),
+            Role::Repartition => f.write_str("repartition"),
             Role::Sink(sink) => write!(f, "sink {sink}"),
         }
     }
@@ -217,7 +224,24 @@ fn topics(settings: &Settings, kafka: &KafkaSettings, program: &Program) -> Vec<
         }
     }
     topics.extend(own_topics(settings, kafka));
+    if needs_repartition(settings, program) {
+        topics.push(repartition_topic(settings, kafka));
+    }
     topics
+}
+
+/// Whether rules need it where the sources have several partitions each.
+pub(super) fn needs_repartition(settings: &Settings, program: &Program) -> bool {
+    let Sources::Topics(sources) = &settings.sources else { return false };
+    Topology::new(sources, &vec![2; sources.len()], program).is_ok_and(|topology| !topology.apart.is_empty())
+}
+
+/// The topic that brings events together.
+pub(super) fn repartition_topic(settings: &Settings, kafka: &KafkaSettings) -> Topic {
+    let why = "what was not judged yet has to be there after a weekend".to_owned();
+    let retention = TopicSetting { name: "retention.ms", must: Must::AtLeast(REPARTITION_RETENTION_MS), why };
+    let name = repartition::topic_of(settings);
+    own_topic(kafka, &name, Role::Repartition, Some(retention))
 }
 
 fn source_topic(source: &TopicSource, program: &Program) -> Topic {
@@ -254,24 +278,9 @@ fn table_topic(table: &str, topic: &str) -> Topic {
 pub(super) fn own_topics(settings: &Settings, kafka: &KafkaSettings) -> Vec<Topic> {
     let mut topics = Vec::new();
     let mut add = |name: &str, role: Role, retention_ms: Option<i64>| {
-        let mut settings = vec![setting("cleanup.policy", "delete", "compaction would keep one record of each key")];
-        if let Some(ms) = retention_ms {
-            let why = "as long as a sink may wait for a person".to_owned();
-            settings.push(TopicSetting { name: "retention.ms", must: Must::AtLeast(ms), why });
-        }
-        if let Some(replicas) = kafka.replication.filter(|replicas| *replicas >= 3) {
-            let must = Must::AtLeast(2);
-            let why = format!("of {replicas} replicas two have a record before it counts, and one may be away");
-            settings.push(TopicSetting { name: "min.insync.replicas", must, why });
-        }
-        topics.push(Topic {
-            name: name.to_owned(),
-            role,
-            made_here: kafka.internal_topics == InternalTopics::Create,
-            partitions: Partitions::LargestSource,
-            replication: kafka.replication,
-            settings,
-        });
+        let why = "as long as a sink may wait for a person".to_owned();
+        let retention = retention_ms.map(|ms| TopicSetting { name: "retention.ms", must: Must::AtLeast(ms), why });
+        topics.push(own_topic(kafka, name, role, retention));
     };
     if let AlertsTo::Topic(topic) = &settings.alerts {
         let is_read = !settings.sinks.is_empty() && matches!(settings.sources, Sources::Topics(_));
@@ -281,6 +290,24 @@ pub(super) fn own_topics(settings: &Settings, kafka: &KafkaSettings) -> Vec<Topi
         add(topic, Role::DeadLetters, None);
     }
     topics
+}
+
+fn own_topic(kafka: &KafkaSettings, name: &str, role: Role, retention: Option<TopicSetting>) -> Topic {
+    let mut settings = vec![setting("cleanup.policy", "delete", "compaction would keep one record of each key")];
+    settings.extend(retention);
+    if let Some(replicas) = kafka.replication.filter(|replicas| *replicas >= 3) {
+        let must = Must::AtLeast(2);
+        let why = format!("of {replicas} replicas two have a record before it counts, and one may be away");
+        settings.push(TopicSetting { name: "min.insync.replicas", must, why });
+    }
+    Topic {
+        name: name.to_owned(),
+        role,
+        made_here: kafka.internal_topics == InternalTopics::Create,
+        partitions: Partitions::LargestSource,
+        replication: kafka.replication,
+        settings,
+    }
 }
 
 fn setting(name: &'static str, value: &'static str, why: &str) -> TopicSetting {

@@ -276,7 +276,11 @@ impl<'p, 'a> Loading<'p, 'a> {
     /// The rule of a section, if it is there and the same.
     fn rule(&self, name: &str, identity: Identity) -> Option<&'p Rule> {
         let program = self.program;
-        program.rule(name).filter(|rule| of_rule(program, rule) == identity && self.is_same_key(rule.key))
+        let is_here = |rule: &&Rule| !program.elsewhere.rules.contains(&rule.id);
+        program
+            .rule(name)
+            .filter(is_here)
+            .filter(|rule| of_rule(program, rule) == identity && self.is_same_key(rule.key))
     }
 
     fn placing<'s>(&'s mut self, keys: &'s mut KeyTable, values: Vec<KeptValues>) -> Placing<'s, 'a> {
@@ -322,7 +326,8 @@ fn save_members(program: &Program, two_step: &TwoStep, out: &mut Vec<u8>) {
 }
 
 fn measure<'p>(program: &'p Program, name: &str, identity: Identity) -> Option<&'p Measure> {
-    program.measure(name).filter(|measure| of_measure(measure) == identity)
+    let is_here = |measure: &&Measure| !program.elsewhere.measures.contains(&measure.id);
+    program.measure(name).filter(is_here).filter(|measure| of_measure(measure) == identity)
 }
 
 fn window<'p>(program: &'p Program, identity: &str) -> Option<(WindowId, &'p Window)> {

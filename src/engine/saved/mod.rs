@@ -40,4 +40,4 @@ pub struct Carried {
 /// Bytes that are no saved state of this form, or one over other inputs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("it is no saved state: its {0} cannot be read")]
-pub struct Damaged(pub(super) &'static str);
+pub struct Damaged(pub(crate) &'static str);

@@ -18,10 +18,10 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::pki_types::ServerName;
 
-use crate::sink::dial::{DialError, dial};
+use crate::net::dial::{DialError, dial};
+use crate::net::trust;
 use crate::sink::postgres::error::{ClientError, of_login};
 use crate::sink::postgres::settings::{Resolved, Transport};
-use crate::sink::trust;
 
 /// Asks whether the server speaks TLS; it answers with one byte.
 const TLS_REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];

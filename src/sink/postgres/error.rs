@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio_postgres::error::DbError;
 use tokio_rustls::rustls;
 
-use crate::sink::dial::DialError;
+use crate::net::dial::DialError;
 use crate::sink::postgres::table::Table;
 
 /// The longest text of a server that is passed on.

@@ -21,8 +21,8 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls;
 use tokio_rustls::rustls::pki_types::ServerName;
 
-use crate::sink::dial::{DialError, dial};
-use crate::sink::trust;
+use crate::net::dial::{DialError, dial};
+use crate::net::trust;
 use crate::sink::webhook::address::is_public;
 use crate::sink::webhook::settings::Endpoint;
 

@@ -8,10 +8,10 @@ use hyper::header::{CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, RETR
 use hyper::{Method, Request, Response, StatusCode, Uri};
 
 use crate::alert::AlertRecord;
+use crate::net::trust;
 use crate::sink::carrier::{Carrier, Refused, Setback, Taken, Trouble};
 use crate::sink::seen::fingerprint;
 use crate::sink::setting_error::SettingError;
-use crate::sink::trust;
 use crate::sink::webhook::client::{Client, ClientError, Resolve, System};
 use crate::sink::webhook::settings::{Resolved, WebhookSettings};
 use crate::sink::webhook::sign::Signer;

@@ -61,6 +61,10 @@ impl Outside for SimOutside {
         Ok(Box::new(SimProducer::new(Rc::clone(&self.world), self.pulse(), member, transactional_id)))
     }
 
+    fn sign(&self) -> u32 {
+        u32::try_from(self.world.chance.below(1 << 20)).expect("so it is drawn")
+    }
+
     fn store(&self, folder: PathBuf) -> Arc<dyn Store> {
         let mounted = Mounted { disk: Arc::clone(&self.disk), pulse: self.pulse() };
         let folder = Folder::on(mounted, folder);

@@ -196,7 +196,7 @@ impl Producer for SimProducer {
         let hash =
             record.key.unwrap_or(payload).iter().fold(7_u32, |sum, byte| sum.wrapping_mul(31) + u32::from(*byte));
         let count = u32::try_from(self.world.broker().count(record.topic)).expect("few partitions");
-        let number = i32::try_from(hash % count).expect("few partitions");
+        let number = record.partition.unwrap_or_else(|| i32::try_from(hash % count).expect("few partitions"));
         let partition = Partition { topic: record.topic.to_owned(), number };
         let header = |name: &str| record.headers.iter().find(|(other, _)| *other == name).map(|(_, value)| *value);
         let origin = header("offset").map(|offset| {

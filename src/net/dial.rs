@@ -9,7 +9,7 @@ use tokio::time::timeout;
 
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum DialError {
+pub(crate) enum DialError {
     /// The host has no address, or cannot be asked for.
     #[error("the host cannot be looked up: {0}")]
     Lookup(io::Error),
@@ -19,7 +19,7 @@ pub(super) enum DialError {
 }
 
 /// Connects to the first address that takes us, all within the time.
-pub(super) async fn dial(addresses: &[SocketAddr], within: Duration) -> Result<(SocketAddr, TcpStream), DialError> {
+pub(crate) async fn dial(addresses: &[SocketAddr], within: Duration) -> Result<(SocketAddr, TcpStream), DialError> {
     // An address that swallows everything must not use up the time of the others.
     let each = within / u32::try_from(addresses.len().max(1)).unwrap_or(u32::MAX);
     let mut failed = DialError::Lookup(io::Error::new(io::ErrorKind::NotFound, "it has no address"));

@@ -11,7 +11,7 @@ use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::{self, ClientConfig, RootCertStore};
 
 /// A client of TLS 1.2 and 1.3. Fails where there is nobody to trust, in words.
-pub(super) fn connector(ca_file: Option<&Path>) -> Result<TlsConnector, String> {
+pub(crate) fn connector(ca_file: Option<&Path>) -> Result<TlsConnector, String> {
     let roots = match ca_file {
         Some(path) => from_file(path)?,
         None => from_system()?,
@@ -27,7 +27,7 @@ pub(super) fn connector(ca_file: Option<&Path>) -> Result<TlsConnector, String> 
 
 /// What rustls says of a server that is not the one that it should be, or that speaks no TLS that is safe. It comes inside
 /// an I/O error.
-pub(super) fn verdict(error: &io::Error) -> Option<rustls::Error> {
+pub(crate) fn verdict(error: &io::Error) -> Option<rustls::Error> {
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>())?;
     let is_verdict = matches!(
         inner,

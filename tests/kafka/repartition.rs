@@ -1,0 +1,187 @@
+//! Rules whose keys lie in several partitions: whatever the number of copies, and whoever is killed, the alerts are those
+//! of one copy that sees all events in order.
+
+use std::collections::BTreeSet;
+
+use super::broker::{Broker, Record};
+use super::daemon::{Daemon, folder};
+
+const PARTITIONS: i32 = 3;
+
+const RULES: &str = r#"
+event login    user_id text, card_id text, country text
+event purchase user_id text, card_id text, country text, amount number
+
+rule by_user
+  for each user_id
+  on login a
+  then purchase b where country is not a.country
+  within 10 m
+  alert high
+
+rule by_card
+  for each card_id
+  on login
+  then purchase
+  then purchase
+  within 10 m
+  alert high "{card_id}"
+
+rule spent
+  for each card_id
+  on purchase where sum(purchase.amount) over 10 m > 700
+  alert high at most once per 1 m
+
+rule quiet
+  for each card_id
+  on login
+  then no purchase within 15 s
+  alert low
+
+rule any_three
+  on 3 purchase
+  within 5 s
+  alert low
+
+rule two_cards
+  for each user_id
+  on by_card a
+  then by_card b where card_id is not a.card_id
+  within 10 m
+  alert critical
+"#;
+
+struct Stage<'b> {
+    broker: &'b Broker,
+    name: String,
+    folder: tempfile::TempDir,
+    made: u64,
+    portions: u64,
+}
+
+impl<'b> Stage<'b> {
+    /// Two topics that are partitioned by user. Events are never late: each partition has them in order of time.
+    fn new(broker: &'b Broker, test: &str, kafka: &str) -> Stage<'b> {
+        let name = Broker::unique(test);
+        let sources = ["logins", "purchases"].map(|topic| {
+            let topic = format!("{name}-{topic}");
+            broker.create(&topic, PARTITIONS);
+            format!(
+                "[[source]]\ntopic = \"{topic}\"\nkey = \"user_id\"\ncopartitioned = \"users\"\nlateness = \"0s\"\n\
+                 idle_timeout = \"3s\"\n"
+            )
+        });
+        let config = format!(
+            "{}{kafka}\n{}[alerts]\ntopic = \"{name}-alerts\"\n[dead_letters]\ntopic = \"{name}-letters\"\n\
+             [state]\nevery = \"300ms\"\n",
+            broker.opening(&name),
+            sources.concat()
+        );
+        Stage { broker, name, folder: folder(RULES, &config), made: 0, portions: 0 }
+    }
+
+    fn start(&self) -> Daemon {
+        Daemon::start(self.folder.path())
+    }
+
+    /// Writes some more events, each to the partition of its user.
+    fn write(&mut self, count: u64) {
+        let mut records = [Vec::new(), Vec::new()];
+        // Time goes on by itself between two portions, and no event is to be late by that.
+        self.portions += 1;
+        for _ in 0..count {
+            self.made += 1;
+            let n = self.made;
+            // Of few users and cards, so that their events meet; a card is several users'.
+            let (user, card) = (n * 7 % 11, n * 13 % 17);
+            let country = ["DE", "FR"][usize::try_from(n / 3 % 2).expect("small")];
+            let kind = usize::from(!n.is_multiple_of(3));
+            let line = format!(
+                r#"{{"type":"{}","ts":{},"event_id":"e{n}","user_id":"u{user}","card_id":"c{card}","country":"{country}","amount":{}}}"#,
+                ["login", "purchase"][kind],
+                1_700_000_000_000_u64 + n * 1_000 + self.portions * 60_000,
+                n * 37 % 200
+            );
+            records[kind].push((i32::try_from(user % 3).expect("small"), line));
+        }
+        for (topic, records) in ["logins", "purchases"].iter().zip(&records) {
+            let topic = format!("{}-{topic}", self.name);
+            self.broker.write(&topic, records.iter().map(|(p, line)| (*p, None, Some(line.as_bytes()))));
+        }
+    }
+
+    /// The ids of the alerts of a replay up to the last event, and of one in which all waits have ended.
+    fn expected(&self, end: &[&str]) -> BTreeSet<String> {
+        let replayed = super::range::run(self.folder.path(), &[&["replay"], end].concat());
+        assert!(replayed.status.success(), "{}", String::from_utf8_lossy(&replayed.stderr));
+        let text = String::from_utf8(replayed.stdout).expect("JSON is text");
+        let id = |line: &str| {
+            let alert: serde_json::Value = serde_json::from_str(line).expect("JSON");
+            format!("{} {}", alert["rule"].as_str().expect("a rule"), alert["alert_id"].as_str().expect("an id"))
+        };
+        text.lines().map(id).collect()
+    }
+
+    /// Waits until all alerts are there, and holds them to be those, each once.
+    fn check(&self, copies: &mut [Daemon]) {
+        let (required, allowed) = (self.expected(&[]), self.expected(&["--end", "flush"]));
+        for rule in ["by_user", "by_card", "spent", "quiet", "any_three", "two_cards"] {
+            assert!(required.iter().any(|alert| alert.starts_with(rule)), "{rule} has alerts");
+        }
+        let mut alerts = self.broker.reader(&format!("{}-alerts", self.name));
+        let logs = |copies: &[Daemon]| copies.iter().map(Daemon::log).collect::<Vec<_>>().join("\n--\n");
+        let found = alerts.until("every alert comes", |records| ids(records).is_superset(&required));
+        for copy in copies.iter_mut() {
+            assert!(copy.terminate().0.success(), "{}", copy.log());
+        }
+        assert!(found.len() >= required.len());
+        // What else they would have sent is there by now.
+        let all: Vec<String> = alerts.poll().iter().map(id).collect();
+        let unique: BTreeSet<String> = all.iter().cloned().collect();
+        let unexpected: Vec<&String> = unique.difference(&allowed).collect();
+        assert!(unexpected.is_empty(), "no alert that should not be: {unexpected:?}\n{}", logs(copies));
+        assert_eq!(all.len(), unique.len(), "each once\n{}", logs(copies));
+    }
+}
+
+fn id(record: &Record) -> String {
+    let alert = record.json();
+    format!("{} {}", alert["rule"].as_str().expect("a rule"), alert["alert_id"].as_str().expect("an id"))
+}
+
+fn ids(records: &[Record]) -> BTreeSet<String> {
+    records.iter().map(id).collect()
+}
+
+#[test]
+#[ignore = "needs a broker: scripts/broker start"]
+fn rules_of_any_key_are_right_over_partitions_of_another() {
+    let broker = Broker::new();
+    let mut stage = Stage::new(&broker, "rekeyed", "");
+    stage.write(3_000);
+    let mut daemon = stage.start();
+    daemon.ready();
+    daemon.logged("events of these rules are brought together");
+    stage.write(3_000);
+    stage.check(&mut [daemon]);
+}
+
+/// Fault matrix, rows 1 and 9, over the repartition topic.
+#[test]
+#[ignore = "needs a broker: scripts/broker start"]
+fn rules_of_any_key_are_right_over_copies_that_are_killed_and_come_back() {
+    let broker = Broker::new();
+    let mut stage = Stage::new(&broker, "rekilled", "");
+    let mut copies = vec![stage.start(), stage.start()];
+    copies.iter_mut().for_each(Daemon::ready);
+    for round in 0..4 {
+        stage.write(1_000);
+        std::thread::sleep(std::time::Duration::from_millis(150 + 130 * round));
+        let mut copy = copies.remove(0);
+        copy.kill();
+        stage.write(500);
+        copies.push(stage.start());
+    }
+    stage.write(500);
+    stage.check(&mut copies);
+}
