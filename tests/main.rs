@@ -9,5 +9,6 @@ mod kafka;
 mod lang;
 mod manual;
 mod readme;
+mod sim;
 mod sink;
 mod tidy;

@@ -8,6 +8,8 @@ mod commit;
 mod reload;
 mod snapshots;
 mod start;
+#[cfg(feature = "testing")]
+pub(super) mod stepped;
 
 use std::cell::Cell;
 use std::collections::BTreeMap;

@@ -72,7 +72,12 @@ pub use files::FilesSummary;
 pub use handle::Handle;
 #[cfg(any(test, feature = "testing"))]
 pub(crate) use http::on_a_free_port;
+#[cfg(feature = "testing")]
+pub(crate) use live::stepped::{Death, Life, Process};
 pub use needs::{Cluster, Found, Needs, Resource, Right, Topic, compare};
+pub(crate) use outside::Outside;
+#[cfg(feature = "testing")]
+pub(crate) use outside::{Clock, Consumer, Message, Next, Producer};
 pub use rule_plan::RulePlan;
 
 use crate::config::{Settings, Sources};
@@ -80,7 +85,7 @@ use crate::daemon::health::Health;
 use crate::daemon::http::Served;
 use crate::daemon::instance::Instance;
 use crate::daemon::live::Plan;
-use crate::daemon::outside::{Kafka, Outside};
+use crate::daemon::outside::Kafka;
 use crate::daemon::rulebook::Rulebook;
 use crate::daemon::shutdown::Shutdown;
 use crate::daemon::sinks::Sinks;

@@ -20,6 +20,9 @@ pub(super) struct Mark {
     /// Whether it was idle.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) idle: bool,
+    /// How far the time of its shard had come, in ms: not always where its inputs would have it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) watermark_ms: Option<i64>,
     /// The snapshots of its shard.
     #[serde(default, flatten)]
     pub(super) snapshots: Snapshots,
@@ -56,7 +59,12 @@ impl Snapshots {
 impl Mark {
     /// A mark of the version that is written.
     pub(super) fn new(start: Option<i64>, high_ms: Option<i64>, idle: bool) -> Mark {
-        Mark { version: VERSION, start, high_ms, idle, snapshots: Snapshots::default() }
+        Mark { version: VERSION, start, high_ms, idle, watermark_ms: None, snapshots: Snapshots::default() }
+    }
+
+    /// The same, of a shard whose time had come so far.
+    pub(super) fn at(self, watermark_ms: Option<i64>) -> Mark {
+        Mark { watermark_ms, ..self }
     }
 
     /// The same, of a shard with these snapshots.

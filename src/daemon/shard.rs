@@ -328,7 +328,7 @@ impl Shard {
     /// What is to be committed of an input.
     pub(super) fn mark(&self, input: usize) -> Mark {
         let Input { mark, high_ms, idle, .. } = &self.inputs[input];
-        Mark::new(mark.start, *high_ms, *idle)
+        Mark::new(mark.start, *high_ms, *idle).at(self.stream.watermark())
     }
 
     /// Whether there is something to commit since the last time that this was asked.
@@ -489,14 +489,16 @@ impl Shard {
             return;
         }
         let Mark { high_ms, idle, .. } = input.mark;
-        let missing_ms = high_ms.zip(input.high_ms).map_or(0, |(then, now)| then.saturating_sub(now)).max(0);
         debug_assert!(input.lateness_ms >= 0, "checked by the configuration");
-        if missing_ms > 0 || idle {
-            self.idle(at, missing_ms);
-            if !idle {
-                self.wake(at);
-            }
+        // It may be far behind another input: only one that was idle at the commit leaves time to the others.
+        if let Some(high_ms) = high_ms.filter(|then| input.high_ms.is_some_and(|now| now < *then)) {
+            input.high_ms = Some(high_ms);
+            self.stream.observe(at, high_ms, &mut self.alerts);
         }
+        if idle {
+            self.idle(at, 0);
+        }
+        self.mute();
         if self.inputs.iter().all(|input| input.read_back) {
             self.speak();
         }
@@ -504,6 +506,10 @@ impl Shard {
 
     fn speak(&mut self) {
         self.stream.release(&mut self.alerts);
+        // An input that was idle for a while has let time go on further than it holds it back now.
+        if let Some(watermark_ms) = self.inputs.iter().filter_map(|input| input.mark.watermark_ms).max() {
+            self.stream.raise(watermark_ms, &mut self.alerts);
+        }
         self.mute();
         // An input that was idle at the commit may have a backlog by now: it is idle again when it is at its end.
         (0..self.inputs.len()).for_each(|input| self.wake(input));
@@ -580,7 +586,7 @@ mod tests {
         ping(&mut first, 0, 1, "v", 12_000);
         assert_eq!(alerts(&mut first), ["u1000"]);
         let (next, mark) = (first.next(0), first.mark(0));
-        assert_eq!(mark, Mark::new(None, Some(12_000), false));
+        assert_eq!(mark, Mark::new(None, Some(12_000), false).at(Some(12_000)));
 
         let mut second = shard(&[begin(0, next, mark)]);
         ping(&mut second, 0, 0, "u", 1_000);
@@ -660,6 +666,53 @@ mod tests {
         assert!(matches!(ping(&mut second, 0, 1, "v", 9_000_000), Stepped::Future(_)));
         assert_eq!(second.stream().watermark(), Some(1_000));
         assert_eq!(ping(&mut second, 0, 2, "w", 2_000), Stepped::Event(Admission::Accepted));
+    }
+
+    /// An input whose time went on by itself was behind the others all the same.
+    #[test]
+    fn what_was_not_said_for_an_input_that_was_idle_and_behind_is_said_after_a_restart() {
+        let run = |shard: &mut Shard| {
+            ping(shard, 0, 1, "x", 40_000);
+            ping(shard, 1, 2, "x", 40_001);
+            alerts(shard)
+        };
+        let mut first = shard(&[begin(0, 0, Mark::default()), begin(0, 0, Mark::default())]);
+        ping(&mut first, 0, 0, "u", 1_000);
+        ping(&mut first, 1, 0, "w", 1_001);
+        for input in 0..2 {
+            first.step(Step::Idle { input, elapsed_ms: 5_000 });
+        }
+        ping(&mut first, 1, 1, "v", 30_000);
+        assert_eq!(alerts(&mut first), Vec::<String>::new(), "the first input is at 6 s");
+        let mut second = shard(&[begin(0, 1, first.mark(0)), begin(0, 2, first.mark(1))]);
+        ping(&mut second, 1, 0, "w", 1_001);
+        ping(&mut second, 1, 1, "v", 30_000);
+        ping(&mut second, 0, 0, "u", 1_000);
+        assert!(second.is_speaking() && second.stream().watermark() == first.stream().watermark());
+        assert_eq!(run(&mut second), ["u1000", "w1001"]);
+        assert_eq!(run(&mut first), ["u1000", "w1001"]);
+    }
+
+    /// An input that was idle, and is no more, has let time go on further than it holds it back now.
+    #[test]
+    fn what_was_said_while_an_input_was_idle_is_not_said_again() {
+        let late = |begin: Begin| Begin { settings: InputSettings { lateness_ms: 20_000, ..begin.settings }, ..begin };
+        let mut first = shard(&[late(begin(0, 0, Mark::default())), late(begin(0, 0, Mark::default()))]);
+        ping(&mut first, 0, 0, "u", 20_000);
+        ping(&mut first, 1, 0, "w", 20_000);
+        first.step(Step::Idle { input: 0, elapsed_ms: 0 });
+        ping(&mut first, 1, 1, "v", 60_000);
+        assert_eq!(alerts(&mut first).len(), 2, "both are silent at 30 s, and the watermark is at 40 s");
+        ping(&mut first, 0, 1, "x", 45_000);
+        let mut second = shard(&[late(begin(0, 2, first.mark(0))), late(begin(0, 2, first.mark(1)))]);
+        ping(&mut second, 0, 0, "u", 20_000);
+        ping(&mut second, 0, 1, "x", 45_000);
+        ping(&mut second, 1, 0, "w", 20_000);
+        ping(&mut second, 1, 1, "v", 60_000);
+        assert!(second.is_speaking());
+        assert_eq!(second.stream().watermark(), first.stream().watermark());
+        ping(&mut second, 0, 2, "y", 70_000);
+        assert_eq!(alerts(&mut second), Vec::<String>::new());
     }
 
     #[test]

@@ -115,6 +115,11 @@ impl Sequencer {
         self.watermarks.elapse(input, elapsed_ms);
     }
 
+    /// As [`Watermarks::raise`](crate::engine::watermark::Watermarks::raise).
+    pub fn raise(&mut self, watermark_ms: i64) {
+        self.watermarks.raise(watermark_ms);
+    }
+
     /// Gives out what waits for nothing any more.
     pub fn release(&mut self, mut give: impl FnMut(&mut Event)) {
         let Some(watermark_ms) = self.watermarks.current() else { return };

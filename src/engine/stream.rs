@@ -90,6 +90,12 @@ impl Stream {
         self.set_idle(input, true, alerts);
     }
 
+    /// Brings the watermark to where it was before the state was built again.
+    pub fn raise(&mut self, watermark_ms: i64, alerts: &mut Vec<Alert>) {
+        self.sequencer.raise(watermark_ms);
+        self.release(alerts);
+    }
+
     /// Judges what waits for nothing any more, and fires the timers that the watermark has passed. To be called after
     /// each batch: [`Stream::push`] fires only the timers before the event at hand.
     pub fn release(&mut self, alerts: &mut Vec<Alert>) {

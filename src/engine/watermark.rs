@@ -71,6 +71,12 @@ impl Watermarks {
         }
     }
 
+    /// Brings the watermark to where it was before, which is not always where its inputs would have it: one that was
+    /// idle then may not be so now.
+    pub fn raise(&mut self, watermark_ms: i64) {
+        self.current_ms = self.current_ms.max(Some(watermark_ms));
+    }
+
     /// Writes how far each input has come.
     pub(super) fn save(&self, out: &mut Vec<u8>) {
         put_option(out, self.current_ms);
