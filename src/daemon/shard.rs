@@ -122,6 +122,8 @@ pub(super) struct Behind {
     pub(super) inputs: Arc<[InputSettings]>,
     /// Of each how long it is quiet before its time goes on by itself, in ms.
     pub(super) idle_ms: Arc<[i64]>,
+    /// Whether events are brought at least once.
+    pub(super) comes_again: bool,
     /// Its partition.
     pub(super) partition: usize,
     /// Of how many.
@@ -227,7 +229,7 @@ impl Shard {
         Shard {
             stream,
             inputs: begin.iter().map(input).collect(),
-            brought: behind.map(|behind| Brought::new(behind.idle_ms)),
+            brought: behind.map(|behind| Brought::new(behind.idle_ms, behind.comes_again)),
             speaking: false,
             counted: Stats::default(),
             alerts: Vec::new(),

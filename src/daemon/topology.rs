@@ -227,7 +227,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::config::{EventFields, Late, Limits, Start, TimeSettings};
+    use crate::config::{Delivery, EventFields, Late, Limits, Start, TimeSettings};
     use crate::daemon::repartition::Repartition;
     use crate::ruleset::RuleSet;
 
@@ -265,7 +265,8 @@ mod tests {
 
     fn behind(apart: &Apart, program: &Program) -> Arc<Program> {
         let sources = [topic("a", "card_id", None)];
-        Repartition::new(("t".to_owned(), 4), (apart, program), (&sources, &[4]), LIMITS).program
+        Repartition::new(("t".to_owned(), 4), (apart, program), (&sources, &[4]), (LIMITS, Delivery::ExactlyOnce))
+            .program
     }
 
     #[test]

@@ -67,6 +67,14 @@ fn what_is_delivered_at_least_once_needs_no_transactions() {
 }
 
 #[test]
+fn rules_of_another_key_need_the_topic_that_brings_their_events_together() {
+    let config = CONFIG.replace("key = \"user_id\"", "key = \"merchant\"");
+    let out = topics(&config, &[]).expect(0).out;
+    let lines: Vec<&str> = out.lines().filter(|line| line.contains("fraud.repartition")).collect();
+    insta::assert_snapshot!("topics_repartition", lines.join("\n"));
+}
+
+#[test]
 fn files_need_nothing_of_kafka() {
     let config = "name = \"t\"\nrules = [\"test.rules\"]\n[[source]]\nstdin = true\n[alerts]\nstdout = true\n";
     let ran = topics(config, &[]).expect(0);

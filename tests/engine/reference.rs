@@ -13,7 +13,7 @@ use tripline::engine::{AlertOrder, End, Engine, InputSettings, Limits, Stream, W
 use tripline::event::Event;
 use tripline::lang;
 use tripline::lang::ast::{Item, Lookup, Pattern};
-use tripline::program::{Evidence, Found, Program};
+use tripline::program::{Dispatch, Evidence, Found, Program};
 use tripline::ruleset::RuleSet;
 use tripline::testing::generate::{
     Case, Tally, capped_case, case, crowd_case, derived_case, lookup_case, measure_case, session_case, two_step_case,
@@ -195,10 +195,9 @@ fn judge(case: &Case) -> Result<Vec<Match>, String> {
                 lines(&out_of_order)
             ));
         }
-        for shards in [2, 4] {
-            let many = run(&program, case, end, shards);
+        for (way, many) in [("4 shards", run(&program, case, end, 4)), ("partitions", run_apart(&program, case, end))] {
             if lines(&many) != lines(&one) {
-                return Err(format!("{case:?}\n{shards} shards differ from one"));
+                return Err(format!("{case:?}\n{way} differ from one"));
             }
         }
         let whole = run(&full, case, end, 3);
@@ -488,6 +487,24 @@ fn finish_stream(mut stream: Stream, end: End, mut alerts: Vec<Alert>) -> Vec<Al
 
 fn run(program: &Arc<Program>, case: &Case, end: End, shards: usize) -> Vec<Alert> {
     run_engines(program, case, end, Engine::sharded(program, shards))
+}
+
+/// As copies of the daemon judge it over topics with partitions: some keys where they are, the others behind the topic
+/// that brings their events together, in three partitions. What `top` compares is never parted.
+fn run_apart(program: &Arc<Program>, case: &Case, end: End) -> Vec<Alert> {
+    const PARTITIONS: usize = 3;
+    let is_here = |dispatch: &Dispatch| {
+        let compared = program.measures.iter().any(|measure| measure.top.is_some() && measure.key == dispatch.key);
+        !dispatch.pinned && (dispatch.key.0.is_multiple_of(2) || compared)
+    };
+    let there = Arc::new(program.part(|dispatch| !is_here(dispatch)));
+    let behind = |partition| {
+        let mut engine = Engine::new(Arc::clone(&there));
+        engine.judge_partition(partition, PARTITIONS);
+        engine
+    };
+    let here = Engine::new(Arc::new(program.part(is_here)));
+    run_engines(program, case, end, std::iter::once(here).chain((0..PARTITIONS).map(behind)).collect())
 }
 
 /// With all sequences run by state machines, also those that are run otherwise where nobody asks how runs end.

@@ -183,12 +183,22 @@ fn check_tells_what_would_not_work() {
     let out = command(missing.path()).arg("--check").output().expect("it runs");
     assert_eq!(out.status.code(), Some(0), "{}", String::from_utf8_lossy(&out.stdout));
 
-    let wrong = folder(&rules, &config(&broker, &name, "", ""));
+    let brought = folder(&rules, &config(&broker, &name, "", ""));
+    let out = command(brought.path()).arg("--check").output().expect("it runs");
+    let text = String::from_utf8_lossy(&out.stdout).into_owned();
+    assert_eq!(out.status.code(), Some(0), "{text}");
+    assert!(
+        text.contains(&format!("rules for each card_id are judged behind the topic `{name}.repartition`")),
+        "{text}"
+    );
+
+    broker.create(&format!("{name}-others"), 3);
+    let others = format!("[[source]]\ntopic = \"{name}-others\"\nkey = \"user_id\"\ncopartitioned = \"users\"\n");
+    let wrong = folder(RULES, &config(&broker, &name, "copartitioned = \"users\"", &others));
     let out = command(wrong.path()).arg("--check").output().expect("it runs");
     let text = String::from_utf8_lossy(&out.stdout).into_owned() + &String::from_utf8_lossy(&out.stderr);
     assert_eq!(out.status.code(), Some(2), "{text}");
-    assert!(text.contains("rule `country_hop` (for each card_id)"), "{text}");
-    assert!(text.contains("2 partitions"), "{text}");
+    assert!(text.contains("copartitioned = \"users\"") && text.contains("-others` has 3"), "{text}");
     let out = command(wrong.path()).output().expect("it runs");
     assert_eq!(out.status.code(), Some(2), "the daemon does not start either");
 }

@@ -215,8 +215,9 @@ batch = 3
     assert_eq!(check.status.code(), Some(0), "{found}");
     assert!(found.contains("sink db: postgres://127.0.0.1") && found.contains("does not exist yet"), "{found}");
     assert_eq!(server.sql("select count(*) from pg_tables where tablename = 'alerts'"), "0", "a check makes nothing");
+    // A sink waits for the end of its session after a crash; what comes then is not to be late by the time that went on.
     let pings = |from: u64, to: u64| {
-        let ping = |n: u64| format!(r#"{{"type":"ping","ts":{},"user_id":"u{n}","id":"e{n}"}}"#, 1_000 + n);
+        let ping = |n: u64| format!(r#"{{"type":"ping","ts":{},"user_id":"u{n}","id":"e{n}"}}"#, 1_000 + n * 5_000);
         let lines: Vec<String> = (from..to).map(ping).collect();
         broker.write_lines(&topic, &lines.iter().map(String::as_str).collect::<Vec<_>>());
     };

@@ -71,9 +71,10 @@ impl Session<'_> {
     /// What other rules have judged behind the same topic.
     fn repartition_of(&self, program: &Program) -> Option<Arc<Repartition>> {
         let Repartition { topic, partitions, .. } = &**self.repartition.as_ref()?;
-        let (judged, limits) = ((&self.topology.apart, program), self.plan.settings.limits);
+        let judged = (&self.topology.apart, program);
+        let kept = (self.plan.settings.limits, self.plan.kafka.delivery);
         let sources = (self.plan.sources, &self.counts[..]);
-        Some(Arc::new(Repartition::new((topic.clone(), *partitions), judged, sources, limits)))
+        Some(Arc::new(Repartition::new((topic.clone(), *partitions), judged, sources, kept)))
     }
 
     fn swap(&mut self, wish: &Wish, tables: &Tables, began: Instant) -> Result<Swapped, Ended> {

@@ -47,8 +47,8 @@ pub(super) fn prepare_repartition(
     topology.add_repartition(plan.sources.len(), partitions);
     let keys = topology.apart.names(program).join("; ");
     tracing::info!(topic, partitions, keys, "events of these rules are brought together by a topic");
-    let (judged, limits) = ((&topology.apart, program), plan.settings.limits);
-    Ok(Some(Arc::new(Repartition::new((topic, partitions), judged, (plan.sources, counts), limits))))
+    let (judged, kept) = ((&topology.apart, program), (plan.settings.limits, plan.kafka.delivery));
+    Ok(Some(Arc::new(Repartition::new((topic, partitions), judged, (plan.sources, counts), kept))))
 }
 
 /// Waits until all topics are there, and makes those that are ours. Gives how many partitions each source has.

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::config::{AlertsTo, DeadLettersTo, Delivery, InternalTopics, KafkaSettings, Settings, Sources};
-use crate::daemon::tables;
+use crate::daemon::{repartition, tables};
 use crate::program::Program;
 
 /// A right: what may be done with what.
@@ -65,6 +65,11 @@ pub(super) fn of(settings: &Settings, kafka: &KafkaSettings, program: &Program) 
     }
     if let DeadLettersTo::Topic(name) = &settings.dead_letters {
         merge(&mut rights, own(name, "dead letters"));
+    }
+    if super::needs_repartition(settings, program) {
+        let (name, why) = (repartition::topic_of(settings), "brings events together");
+        merge(&mut rights, own(&name, why));
+        merge(&mut rights, topic(&name, &["Read", "Describe"], why));
     }
     if on_topics {
         rights.push(group(&settings.name, "the daemon's position in its sources"));

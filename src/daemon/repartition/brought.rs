@@ -10,6 +10,7 @@ use crate::engine::Damaged;
 pub(in crate::daemon) struct Brought {
     inputs: Vec<Input>,
     idle_ms: Arc<[i64]>,
+    comes_again: bool,
     /// When a silence of all ended, by the record's own time (ms).
     woken_ms: i64,
 }
@@ -25,15 +26,16 @@ struct Input {
 const INPUT: usize = size_of::<i64>() + 1;
 
 impl Brought {
-    /// Nothing yet, of inputs that are quiet for so long (ms) before they are idle.
-    pub(in crate::daemon) fn new(idle_ms: Arc<[i64]>) -> Brought {
-        Brought { inputs: vec![Input::default(); idle_ms.len()], idle_ms, woken_ms: i64::MIN }
+    /// Nothing yet, of inputs that are quiet for so long (ms) before they are idle. Events are brought again only where
+    /// they are brought at least once; otherwise a smaller offset is one of a topic that was made anew.
+    pub(in crate::daemon) fn new(idle_ms: Arc<[i64]>, comes_again: bool) -> Brought {
+        Brought { inputs: vec![Input::default(); idle_ms.len()], idle_ms, comes_again, woken_ms: i64::MIN }
     }
 
     /// Whether an event is brought for the first time.
     pub(in crate::daemon) fn is_new(&mut self, input: usize, offset: i64) -> bool {
         let next = &mut self.inputs[input].next;
-        let is_new = offset >= *next;
+        let is_new = offset >= *next || !self.comes_again;
         *next = offset.saturating_add(1).max(*next);
         is_new
     }
@@ -100,7 +102,7 @@ mod tests {
     use super::*;
 
     fn of(inputs: usize) -> Brought {
-        Brought::new(vec![1_000; inputs].into())
+        Brought::new(vec![1_000; inputs].into(), true)
     }
 
     #[test]
@@ -117,6 +119,12 @@ mod tests {
         assert_eq!(again.wake(0, 1), [0]);
         assert_eq!(again.wake(0, 1), [0_usize; 0]);
         assert!(of(3).load(&bytes).is_err() && of(2).load(&bytes[..20]).is_err());
+    }
+
+    #[test]
+    fn a_topic_that_was_made_anew_begins_anew() {
+        let mut brought = Brought::new(vec![1_000].into(), false);
+        assert!(brought.is_new(0, 4) && brought.is_new(0, 0));
     }
 
     #[test]

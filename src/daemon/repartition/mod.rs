@@ -27,7 +27,7 @@ pub(super) use brought::Brought;
 pub(super) use marks::Marks;
 pub(super) use record::{InputMark, Record, RecordError};
 
-use crate::config::{EventFields, Late, Limits, Settings, Start, TimeSettings, TopicSource};
+use crate::config::{Delivery, EventFields, Late, Limits, Settings, Start, TimeSettings, TopicSource};
 use crate::daemon::shard::Behind;
 use crate::engine::InputSettings;
 use crate::event::{Event, Key, KeyBuilder};
@@ -105,6 +105,7 @@ pub(super) struct Repartition {
     inputs: Vec<Input>,
     settings: Arc<[InputSettings]>,
     idle_ms: Arc<[i64]>,
+    comes_again: bool,
 }
 
 /// A partition of a source, as the shards behind the topic see it.
@@ -125,7 +126,7 @@ impl Repartition {
         (topic, partitions): (String, usize),
         (apart, program): (&Apart, &Program),
         (sources, counts): (&[TopicSource], &[usize]),
-        limits: Limits,
+        (limits, delivery): (Limits, Delivery),
     ) -> Repartition {
         let types = apart.types(program);
         let mut inputs = Vec::new();
@@ -140,7 +141,15 @@ impl Repartition {
             }
         }
         let program = apart.there(program);
-        Repartition { topic, partitions, program, inputs, settings: taken.into(), idle_ms: idle_ms.into() }
+        Repartition {
+            topic,
+            partitions,
+            program,
+            inputs,
+            settings: taken.into(),
+            idle_ms: idle_ms.into(),
+            comes_again: delivery == Delivery::AtLeastOnce,
+        }
     }
 
     /// The topic as a source among the others. It tells nothing of time by itself.
@@ -160,7 +169,7 @@ impl Repartition {
     /// The shard of a partition.
     pub(super) fn shard(&self, partition: usize) -> Behind {
         let (inputs, idle_ms) = (Arc::clone(&self.settings), Arc::clone(&self.idle_ms));
-        Behind { inputs, idle_ms, partition, partitions: self.partitions }
+        Behind { inputs, idle_ms, comes_again: self.comes_again, partition, partitions: self.partitions }
     }
 
     /// The input that a partition of a source is, with the place of the source.
