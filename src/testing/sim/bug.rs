@@ -58,11 +58,22 @@ pub enum Bug {
     RepeatsRecord,
     /// An alert is lost on its way, and nobody is told.
     LosesRecord,
+    /// It is not said behind the repartition topic how far time has come.
+    LosesMarks,
+    /// An event does not come to the repartition topic where it is sent there again.
+    LosesForward,
+    /// An event comes to another partition of the repartition topic.
+    MisplacesForward,
 }
 
 impl Bug {
+    /// Whether it can only show where rules are judged behind the repartition topic.
+    pub(super) fn is_apart(self) -> bool {
+        matches!(self, Bug::LosesMarks | Bug::LosesForward | Bug::MisplacesForward)
+    }
+
     /// All of them.
-    pub const ALL: [Bug; 27] = [
+    pub const ALL: [Bug; 30] = [
         Bug::CommitsBeforeProducing,
         Bug::CommitsAfterTransaction,
         Bug::CommitsByHalves,
@@ -90,5 +101,8 @@ impl Bug {
         Bug::ForgetsCommitted,
         Bug::RepeatsRecord,
         Bug::LosesRecord,
+        Bug::LosesMarks,
+        Bug::LosesForward,
+        Bug::MisplacesForward,
     ];
 }

@@ -7,16 +7,22 @@ use jiff::Timestamp;
 use serde_json::Value as Json;
 
 use super::broker::Broker;
-use super::workload::{ALERTS, LETTERS, Writer, rules};
-use crate::testing::oracle::{self, End, Match, TestEvent};
+use super::workload::{ALERTS, LETTERS, Writer, is_apart, is_rule};
+use crate::ruleset::RuleSet;
+use crate::testing::oracle::{self, End, Match, Source, TestEvent};
 
 /// Of each thing that is said, how often.
 type Said = BTreeMap<String, usize>;
 
-/// How many alerts there had to be; an error tells what is wrong with those that there are.
-pub(super) fn judge(broker: &Broker, written: &Writer, exactly_once: bool) -> Result<usize, String> {
-    let expected = oracle::evaluate(&rules().files, &written.events, &oracle::Tables::new(), End::Flush);
-    let count = expected.len();
+/// How many alerts there had to be, and how many of them of rules that are judged apart; an error tells what is wrong with those that there are.
+pub(super) fn judge(
+    broker: &Broker,
+    written: &Writer,
+    rules: &RuleSet,
+    exactly_once: bool,
+) -> Result<(usize, usize), String> {
+    let expected = oracle::evaluate(&rules.files, &written.events, &oracle::Tables::new(), End::Flush);
+    let counts = (expected.len(), expected.iter().filter(|found| is_apart(&found.rule)).count());
     let expected = said(expected.iter().map(|found| expected_line(found, &written.events)));
     let mut lines = Vec::new();
     let mut by_id: BTreeMap<String, String> = BTreeMap::new();
@@ -32,7 +38,7 @@ pub(super) fn judge(broker: &Broker, written: &Writer, exactly_once: bool) -> Re
     compare("alerts", &expected, &said(lines), exactly_once)?;
     let letters = broker.logs(LETTERS).flat_map(|(_, log)| log.committed()).filter_map(|body| body.origin.clone());
     compare("dead letters", &said(written.letters.clone()), &said(letters), exactly_once)?;
-    Ok(count)
+    Ok(counts)
 }
 
 fn said(lines: impl IntoIterator<Item = String>) -> Said {
@@ -65,19 +71,33 @@ fn compare(what: &str, expected: &Said, found: &Said, exactly_once: bool) -> Res
 
 fn expected_line(found: &Match, events: &[TestEvent]) -> String {
     let key: Vec<&str> = found.key.iter().filter_map(|(_, value)| value.as_str()).collect();
-    let ids: Vec<&str> = found.events.iter().filter_map(|(_, source)| events[source.event()].id.as_deref()).collect();
-    line(&found.rule, &key.join(","), found.time_ms, &ids, found.suppressed_before)
+    let name = |source: &Source| match source {
+        Source::Event(event) => events[*event].id.clone().unwrap_or_default(),
+        Source::Alert { rule, time_ms, .. } => alert_name(rule, *time_ms),
+    };
+    let names: Vec<String> = found.events.iter().map(|(_, source)| name(source)).collect();
+    line(&found.rule, &key.join(","), found.time_ms, &names, found.suppressed_before)
+}
+
+/// Of an alert that another rule uses.
+fn alert_name(rule: &str, time_ms: i64) -> String {
+    format!("{rule}@{time_ms}")
 }
 
 fn alert_line(alert: &Json) -> String {
     let text = |value: &Json| value.as_str().unwrap_or_default().to_owned();
-    let time = text(&alert["time"]).parse::<Timestamp>().map_or(0, Timestamp::as_millisecond);
+    let time = |value: &Json| text(value).parse::<Timestamp>().map_or(0, Timestamp::as_millisecond);
     let events = alert["events"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let ids: Vec<&str> = events.iter().filter_map(|event| event["id"].as_str()).collect();
+    let name = |event: &Json| match text(&event["type"]) {
+        rule if is_rule(&rule) => alert_name(&rule, time(&event["time"])),
+        _ => text(&event["id"]),
+    };
+    let names: Vec<String> = events.iter().map(name).collect();
+    let key: Vec<String> = alert["key"].as_object().into_iter().flatten().map(|(_, value)| text(value)).collect();
     let suppressed = alert["suppressed"].as_u64().unwrap_or(0);
-    line(&text(&alert["rule"]), &text(&alert["key"]["user_id"]), time, &ids, suppressed)
+    line(&text(&alert["rule"]), &key.join(","), time(&alert["time"]), &names, suppressed)
 }
 
-fn line(rule: &str, key: &str, time_ms: i64, ids: &[&str], suppressed: u64) -> String {
-    format!("{rule} of {key} at {time_ms} from {} after {suppressed} suppressed", ids.join(" "))
+fn line(rule: &str, key: &str, time_ms: i64, events: &[String], suppressed: u64) -> String {
+    format!("{rule} of {key} at {time_ms} from {} after {suppressed} suppressed", events.join(" "))
 }

@@ -9,6 +9,8 @@
 //! - `workload`  rules and events; `judge` what they must come to, by the reference evaluator;
 //! - `bug`       bugs that are planted, to see that they are found.
 //!
+//! In every other world some rules are judged behind the repartition topic, which is there from the beginning.
+//!
 //! What it does not do: several threads, rules that change, tables from topics.
 
 mod broker;
@@ -37,6 +39,8 @@ pub struct Report {
     pub events: u64,
     /// Alerts that there had to be.
     pub alerts: u64,
+    /// Of these, those of rules that are judged behind the repartition topic.
+    pub alerts_apart: u64,
     /// Turns of the loop.
     pub turns: u64,
     /// Lives that were begun.
@@ -66,6 +70,7 @@ impl Report {
         Report {
             events: self.events + other.events,
             alerts: self.alerts + other.alerts,
+            alerts_apart: self.alerts_apart + other.alerts_apart,
             turns: self.turns + other.turns,
             lives: self.lives + other.lives,
             kills: self.kills + other.kills,

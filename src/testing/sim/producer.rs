@@ -11,6 +11,7 @@ use super::broker::{Body, Offsets, Refused, TRANSACTION_MS};
 use super::bug::Bug;
 use super::consumer::offsets;
 use super::pulse::Pulse;
+use super::workload::REPARTITION;
 use super::world::World;
 use crate::daemon::{Clock, Consumer, Next, Producer};
 use crate::sink::kafka::{OutRecord, OutboxError};
@@ -118,9 +119,13 @@ impl SimProducer {
     /// Gives the broker so many records.
     fn flush(&self, count: usize) -> Result<(), OutboxError> {
         for _ in 0..count {
-            let Some((partition, body)) = self.waiting.borrow_mut().pop_front() else { return Ok(()) };
-            if self.world.errs(Bug::LosesRecord, 10) {
+            let Some((mut partition, body)) = self.waiting.borrow_mut().pop_front() else { return Ok(()) };
+            if self.world.errs(Bug::LosesRecord, 10) || self.is_lost_on_its_way(&partition, &body) {
                 continue;
+            }
+            if partition.topic == REPARTITION && !is_mark(&body) && self.world.errs(Bug::MisplacesForward, 10) {
+                let count = i32::try_from(self.world.broker().count(REPARTITION)).expect("few partitions");
+                partition.number = (partition.number + 1) % count;
             }
             let times = if self.world.errs(Bug::RepeatsRecord, 10) { 2 } else { 1 };
             for _ in 0..times {
@@ -135,6 +140,19 @@ impl SimProducer {
             }
         }
         Ok(())
+    }
+
+    /// Whether a record does not come to the repartition topic, by a bug.
+    fn is_lost_on_its_way(&self, partition: &Partition, body: &Body) -> bool {
+        if partition.topic != REPARTITION {
+            return false;
+        }
+        match self.world.bug {
+            Some(Bug::LosesMarks) => is_mark(body),
+            // Not the first epoch of its id: what it sends may have been sent before, and taken back.
+            Some(Bug::LosesForward) => !is_mark(body) && self.epoch.get() > 1 && self.world.chance.one_in(5),
+            _ => false,
+        }
     }
 
     fn flush_all(&self, stop: &dyn Fn() -> bool) -> Result<(), OutboxError> {
@@ -188,13 +206,21 @@ impl SimProducer {
     }
 }
 
+/// Whether a record of the repartition topic says how far time has come.
+fn is_mark(body: &Body) -> bool {
+    body.payload.starts_with(br#"{"v":1,"marks""#)
+}
+
 impl Producer for SimProducer {
     fn send(&self, record: OutRecord<'_>, _: &AtomicBool) -> Result<(), OutboxError> {
         self.check()?;
         self.is_open.set(self.id.is_some());
         let payload = record.payload.unwrap_or_default();
-        let hash =
-            record.key.unwrap_or(payload).iter().fold(7_u32, |sum, byte| sum.wrapping_mul(31) + u32::from(*byte));
+        let hash = record
+            .key
+            .unwrap_or(payload)
+            .iter()
+            .fold(7_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(u32::from(*byte)));
         let count = u32::try_from(self.world.broker().count(record.topic)).expect("few partitions");
         let number = record.partition.unwrap_or_else(|| i32::try_from(hash % count).expect("few partitions"));
         let partition = Partition { topic: record.topic.to_owned(), number };

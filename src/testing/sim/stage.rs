@@ -11,7 +11,7 @@ use super::disk::SimDisk;
 use super::judge::judge;
 use super::outside::SimOutside;
 use super::pulse::{Pulse, Trace};
-use super::workload::{ALERTS, LETTERS, SOURCES, Writer, rules, settings};
+use super::workload::{ALERTS, LETTERS, REPARTITION, SOURCES, Writer, rules, settings};
 use super::world::{Faults, SimClock, World};
 use super::{Failure, Report};
 use crate::config::Settings;
@@ -35,6 +35,8 @@ const GHOST_TURNS: u32 = 40;
 struct Plan {
     copies: usize,
     partitions: i32,
+    /// How many partitions the repartition topic has, where rules are judged behind it.
+    apart: Option<i32>,
     exactly_once: bool,
     /// Whether all copies have one disk.
     one_disk: bool,
@@ -44,11 +46,14 @@ struct Plan {
 }
 
 impl Plan {
-    fn draw(chance: &Chance, harsh: bool) -> Plan {
+    fn draw(chance: &Chance, is_apart: bool, harsh: bool) -> Plan {
         let one_disk = chance.one_in(3);
+        let few = |low| i32::try_from(chance.between(low, 4)).expect("few");
         Plan {
             copies: chance.at(3) + 1,
-            partitions: i32::try_from(chance.between(1, 4)).expect("few"),
+            // What lies in one partition is judged there.
+            partitions: few(if is_apart { 2 } else { 1 }),
+            apart: is_apart.then(|| few(1)),
             exactly_once: !chance.one_in(6),
             one_disk,
             snapshot_ms: chance.between(500, 10_000),
@@ -96,10 +101,13 @@ struct Stage<'a> {
 pub(super) fn run(seed: u64, bug: Option<Bug>) -> Result<Report, Failure> {
     let chance = Chance::new(seed);
     // To find a bug that is known to be there takes no variety.
-    let plan = Plan::draw(&chance, bug.is_some());
+    let is_apart = bug.map_or(seed.is_multiple_of(2), Bug::is_apart);
+    let plan = Plan::draw(&chance, is_apart, bug.is_some());
     let trace = Arc::<Trace>::default();
     let [logins, orders] = SOURCES;
-    let topics = [(logins, plan.partitions), (orders, plan.partitions), (ALERTS, plan.partitions), (LETTERS, 1)];
+    let mut topics =
+        vec![(logins, plan.partitions), (orders, plan.partitions), (ALERTS, plan.partitions), (LETTERS, 1)];
+    topics.extend(plan.apart.map(|partitions| (REPARTITION, partitions)));
     let broker = Broker::new(&topics, bug);
     let world = Rc::new(World::new(SimClock::new(&trace), chance.split(), plan.faults, broker, bug));
     let disk = || SimDisk::new(chance.split(), plan.faults.full_disk, bug);
@@ -112,7 +120,7 @@ pub(super) fn run(seed: u64, bug: Option<Bug>) -> Result<Report, Failure> {
         .collect();
     let settings: Vec<Settings> =
         (0..plan.copies).map(|number| settings(number, plan.exactly_once, plan.snapshot_ms)).collect();
-    let program = rules().program().expect("the rules are right");
+    let program = rules(is_apart).program().expect("the rules are right");
     let processes: Vec<Process<'_>> = settings
         .iter()
         .zip(&outsides)
@@ -135,7 +143,7 @@ pub(super) fn run(seed: u64, bug: Option<Bug>) -> Result<Report, Failure> {
         ghosts: Vec::new(),
         report: Report::default(),
     };
-    let mut writer = Writer::new(chance.split(), plan.partitions, plan.faults.taken_back);
+    let mut writer = Writer::new(chance.split(), is_apart, plan.partitions, plan.faults.taken_back);
     let judged = stage.play(&plan, &mut writer).and_then(|()| stage.judge(&plan, &writer));
     judged.map(|()| stage.report).map_err(|what| Failure { seed, bug, what, trace: trace.to_string() })
 }
@@ -330,9 +338,11 @@ impl<'a> Stage<'a> {
         self.report.simulated_ms = self.now_ms();
         self.report.events = writer.events.len() as u64;
         let late: u64 = processes().map(Process::late).sum();
-        let judged = judge(&self.world.broker(), writer, plan.exactly_once);
+        let rules = rules(plan.apart.is_some());
+        let judged = judge(&self.world.broker(), writer, rules, plan.exactly_once);
         let with_late = |wrong: String| if late > 0 { format!("{late} events were late: {wrong}") } else { wrong };
-        self.report.alerts = judged.map_err(with_late)? as u64;
+        let (alerts, apart) = judged.map_err(with_late)?;
+        (self.report.alerts, self.report.alerts_apart) = (alerts as u64, apart as u64);
         // What a commit names is there and whole, where the disk is and nothing rots.
         let is_there = (plan.copies == 1 || plan.one_disk) && plan.faults.rot == 0;
         if is_there && refused > 0 {

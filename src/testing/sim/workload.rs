@@ -1,4 +1,6 @@
-//! The rules of a simulation, its settings, and the events that are written while it runs.
+//! The rules of a simulation, its settings, and the events that are written while it runs. Rules of the key that the topics
+//! are partitioned by are judged where their events are; in half of the worlds there are others, which are judged behind
+//! the repartition topic.
 //!
 //! What the rules must say has to be one thing only, whatever happens. So no two events have one time, and none is late:
 //! an event's time is up to 20 s before it is written, and the lateness is longer than anything can stand still.
@@ -23,15 +25,19 @@ pub(super) const SOURCES: [&str; 2] = ["logins", "orders"];
 pub(super) const ALERTS: &str = "alerts";
 /// The topic of messages that are no events.
 pub(super) const LETTERS: &str = "letters";
+/// The topic that brings events together whose keys lie in several partitions.
+pub(super) const REPARTITION: &str = "sim.repartition";
 
 /// How far events are out of order, in ms.
 const DISORDER_MS: u64 = 20_000;
 const USERS: u64 = 3;
+/// So many in all, each of any user's.
+const CARDS: u64 = 4;
 
 const RULES: &str = r"
-event login user_id text, country text
+event login user_id text, card_id text, country text
 event login_failed user_id text
-event purchase user_id text, country text, amount number
+event purchase user_id text, card_id text, country text, amount number
 event refund user_id text
 
 rule burst
@@ -85,10 +91,62 @@ rule refunded_after_failure
   alert low
 ";
 
-/// The rules.
-pub(super) fn rules() -> &'static RuleSet {
-    static RULE_SET: OnceLock<RuleSet> = OnceLock::new();
-    RULE_SET.get_or_init(|| RuleSet::from_texts([("sim.rules".to_owned(), RULES.to_owned())]))
+/// Of another key, of none, and over alerts of rules with other keys.
+const RULES_APART: &str = r"
+rule card_hop
+  for each card_id
+  on every login a
+  then purchase b where user_id is not a.user_id
+  within 30 s
+  alert high
+
+rule card_unused
+  for each card_id
+  on every login
+  then no purchase within 15 s
+  alert low
+
+rule card_spent
+  for each card_id
+  on purchase where sum(purchase.amount) over 30 s > 150
+  alert medium
+    at most once per 10 s
+
+rule refunds
+  on 3 refund
+  within 20 s
+  alert low
+
+rule two_cards
+  for each user_id
+  on card_hop a
+  then card_hop b where card_id is not a.card_id
+  within 60 s
+  alert critical
+
+rule hop_after_refunds
+  on refunds
+  then hop
+  then login
+  within 60 s
+  alert critical
+";
+
+/// The rules; with those that are judged `apart`, or without them.
+pub(super) fn rules(apart: bool) -> &'static RuleSet {
+    static RULE_SETS: [OnceLock<RuleSet>; 2] = [OnceLock::new(), OnceLock::new()];
+    let text = if apart { [RULES, RULES_APART].concat() } else { RULES.to_owned() };
+    RULE_SETS[usize::from(apart)].get_or_init(|| RuleSet::from_texts([("sim.rules".to_owned(), text)]))
+}
+
+/// Whether a rule is one of those that are judged apart.
+pub(super) fn is_apart(rule: &str) -> bool {
+    RULES_APART.contains(&format!("rule {rule}\n"))
+}
+
+/// Whether this is the name of a rule, and not of a type of events.
+pub(super) fn is_rule(name: &str) -> bool {
+    is_apart(name) || RULES.contains(&format!("rule {name}\n"))
 }
 
 /// The settings of a copy.
@@ -115,6 +173,8 @@ pub(super) fn settings(copy: usize, exactly_once: bool, snapshot_ms: u64) -> Set
 /// Writes events.
 pub(super) struct Writer {
     chance: Chance,
+    /// Which cards are used, where rules are judged apart.
+    cards: Option<Chance>,
     partitions: i32,
     /// How many events a portion has at most.
     portion: u64,
@@ -127,10 +187,10 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn new(chance: Chance, partitions: i32, taken_back_one_in: u64) -> Writer {
-        let portion = chance.between(1, 8);
+    pub(super) fn new(chance: Chance, has_cards: bool, partitions: i32, taken_back_one_in: u64) -> Writer {
+        let (portion, cards) = (chance.between(1, 8), has_cards.then(|| chance.split()));
         let (times, events, letters) = (BTreeSet::new(), Vec::new(), Vec::new());
-        Writer { chance, partitions, portion, taken_back_one_in, times, events, letters }
+        Writer { chance, cards, partitions, portion, taken_back_one_in, times, events, letters }
     }
 
     /// Writes a portion: plainly, or in a transaction, which may be taken back.
@@ -188,6 +248,9 @@ impl Writer {
         };
         let mut body = more;
         body["user_id"] = json!(format!("u{user}"));
+        if let Some(cards) = self.cards.as_ref().filter(|cards| body["country"].is_string() && !cards.one_in(20)) {
+            body["card_id"] = json!(format!("c{}", cards.below(CARDS)));
+        }
         let id = Some(format!("e{}", self.times.len()));
         (topic, (TestEvent { event_type: event_type.to_owned(), time_ms, id, body }, user))
     }
